@@ -1,0 +1,121 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Every key an administrator can set, and the only place of its default.
+
+A section of maildropd.conf is a class here, a key is a field, and its type
+says how the value is read (config/values.py).  docs/man/maildropd.conf.5 says
+what each is for; tests hold manual, sample and this page together.
+"""
+
+from dataclasses import dataclass, field
+from datetime import timedelta
+from enum import StrEnum
+from pathlib import Path
+from typing import NewType
+
+Size = NewType("Size", int)
+"""Octets; written with a unit, ``25M``."""
+
+
+class Tls(StrEnum):
+    """How a connection to a relay is encrypted."""
+
+    NONE = "none"
+    OPPORTUNISTIC = "opportunistic"  # in clear only where STARTTLS is not offered
+    REQUIRED = "required"  # STARTTLS, or the mail waits
+    IMPLICIT = "implicit"  # TLS from the first octet (RFC 8314)
+
+
+class Auth(StrEnum):
+    """The SASL mechanism; ``auto`` takes the best that the server offers."""
+
+    AUTO = "auto"
+    CRAM_MD5 = "cram-md5"
+    PLAIN = "plain"
+    LOGIN = "login"
+
+
+class Watch(StrEnum):
+    """How new files in a spool are noticed."""
+
+    INOTIFY = "inotify"  # falls back to polling when the kernel refuses
+    POLL = "poll"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DaemonConfig:
+    """``[daemon]``: the process itself."""
+
+    state_directory: Path
+    runtime_directory: Path
+    hostname: str = ""  # empty: the host's own fully qualified name
+    drain_timeout: timedelta = timedelta(seconds=30)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QueueConfig:
+    """``[queue]``: how long, how often, how much."""
+
+    message_size_limit: Size = Size(25 * 1024 * 1024)
+    first_retry: timedelta = timedelta(minutes=5)
+    slowest_retry: timedelta = timedelta(hours=4)
+    give_up_after: timedelta = timedelta(days=5)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpoolConfig:
+    """``[spool NAME]``: a directory in which programs leave mail."""
+
+    name: str
+    path: Path
+    quarantine: Path
+    watch: Watch = Watch.INOTIFY
+    poll_interval: timedelta = timedelta(seconds=60)
+    settle_time: timedelta = timedelta(seconds=5)
+    lock_expiry: timedelta = timedelta(days=1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RelayConfig:
+    """``[relay NAME]``: the smarthost that takes all mail."""
+
+    name: str
+    host: str = "localhost"
+    port: int = 0  # 0: 465 with implicit TLS, else 25
+    tls: Tls = Tls.OPPORTUNISTIC
+    tls_verify: bool = True
+    tls_ca_file: Path | None = None
+    auth: Auth = Auth.AUTO
+    auth_in_clear: bool = False
+    username: str = ""
+    password_credential: str = ""
+    password_file: Path | None = None
+    max_connections: int = 4
+    batch: int = 0  # messages on one connection; 0: no limit
+    wait_interval: timedelta = timedelta(0)
+    connect_timeout: timedelta = timedelta(seconds=30)
+    greeting_timeout: timedelta = timedelta(minutes=5)
+    command_timeout: timedelta = timedelta(minutes=5)
+    data_timeout: timedelta = timedelta(minutes=3)
+    final_timeout: timedelta = timedelta(minutes=10)
+    idle_timeout: timedelta = timedelta(seconds=30)
+
+    @property
+    def real_port(self) -> int:
+        """The port to connect to."""
+        return self.port or (465 if self.tls is Tls.IMPLICIT else 25)
+
+    @property
+    def destination(self) -> str:
+        """The name in logs and outcomes, ``host:port``."""
+        return f"{self.host}:{self.real_port}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Config:
+    """All that was said, in one value; replaced whole by a reload."""
+
+    source: Path
+    daemon: DaemonConfig
+    queue: QueueConfig = field(default_factory=QueueConfig)
+    spools: tuple[SpoolConfig, ...] = ()
+    relay: RelayConfig = field(default_factory=lambda: RelayConfig(name="smarthost"))

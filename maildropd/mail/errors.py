@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Errors, split on the question "try again?"; each carries its reply.
+
+What is not in this tree is our bug: logged with its traceback, counted as
+transient, and the mail is kept.
+"""
+
+from maildropd.mail.reply import Reply
+
+
+class MailError(Exception):
+    """Trouble with a message; ``reply`` is what its submitter is told."""
+
+    default = Reply(451, "4.3.0", "local trouble")
+
+    def __init__(self, text: str, reply: Reply | None = None) -> None:
+        """Say what happened; the reply defaults to the class's own."""
+        super().__init__(text)
+        self.reply = reply or Reply(self.default.code, self.default.status, text)
+
+
+class TransientError(MailError):
+    """The same again later may work."""
+
+
+class PermanentError(MailError):
+    """The same again will not work."""
+
+    default = Reply(554, "5.0.0")
+
+
+class Malformed(PermanentError):
+    """What was handed over is not a message with an envelope."""
+
+    default = Reply(554, "5.6.0")
+
+
+class BadAddress(Malformed):
+    """An address that could not be delivered to by anybody."""
+
+    default = Reply(553, "5.1.3")
+
+
+class TooLarge(PermanentError):
+    """The message is larger than the limit."""
+
+    default = Reply(552, "5.3.4")
+
+
+class NotYet(TransientError):
+    """The writer has not finished, or holds a lock; look again later."""
+
+
+class StoreFull(TransientError):
+    """The file system has no room for another message."""
+
+    default = Reply(452, "4.3.1")
+
+
+class StoreUnusable(TransientError):
+    """The store cannot be opened, read or written."""
+
+    default = Reply(451, "4.3.0")
+
+
+class RouteError(TransientError):
+    """The way to the next hop is broken; it says nothing about any message.
+
+    Never a reason to bounce: the mail waits until the route works again.
+    """
+
+    default = Reply(451, "4.4.1")
+
+
+class RouteMisconfigured(RouteError):
+    """The next hop refuses us, whoever the mail is for; only people can help."""
+
+    default = Reply(451, "4.7.0")

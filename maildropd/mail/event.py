@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What an event is: a frozen dataclass, a fixed id, one line of text.
+
+An event is an interface: scripts match ids and fields, people read the text.
+Field names follow from attribute names, so that they cannot disagree.
+"""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from enum import IntEnum
+from typing import ClassVar
+
+from maildropd.mail.reply import Reply
+
+
+class Priority(IntEnum):
+    """The levels of syslog(3) and the journal."""
+
+    ALERT = 1
+    CRITICAL = 2
+    ERROR = 3
+    WARNING = 4
+    NOTICE = 5
+    INFO = 6
+    DEBUG = 7
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """One thing that happened.
+
+    ``event_id`` is the journal's MESSAGE_ID and never changes; ``template``
+    is the text, with attributes in braces.
+    """
+
+    event_id: ClassVar[str]
+    priority: ClassVar[Priority] = Priority.INFO
+    template: ClassVar[str]
+
+    def text(self) -> str:
+        """Return the one line people read."""
+        words = {name: _shown(value) for name, value in self._items()}
+        return self.template.format_map(words)
+
+    def fields(self) -> dict[str, str]:
+        """Return the journal fields, ``MAILDROP_*``; what is None is left out.
+
+        A duration is in microseconds and says so (``_USEC``); a reply also
+        gives its enhanced status (``MAILDROP_DSN``).
+        """
+        found: dict[str, str] = {}
+        for name, value in self._items():
+            key = "MAILDROP_" + name.upper()
+            match value:
+                case None:
+                    continue
+                case timedelta():
+                    found[key + "_USEC"] = str(round(value.total_seconds() * 1e6))
+                case Reply():
+                    found[key] = str(value)
+                    found["MAILDROP_DSN"] = value.status
+                case _:
+                    found[key] = _word(value)
+        return found
+
+    def _items(self) -> list[tuple[str, object]]:
+        return [(name, getattr(self, name)) for name in self.__slots__]
+
+
+def _shown(value: object) -> object:
+    return value if isinstance(value, Reply) else _word(value)
+
+
+def _word(value: object) -> str:
+    match value:
+        case timedelta():
+            seconds = value.total_seconds()
+            return f"{seconds:.2f}" if seconds < 100 else str(round(seconds))
+        case datetime():
+            return value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        case None:
+            return ""
+        case _:
+            return str(value)

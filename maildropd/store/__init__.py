@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The queue on disk, and the one door into it."""
