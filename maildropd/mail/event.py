@@ -8,7 +8,7 @@ Field names follow from attribute names, so that they cannot disagree.
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import IntEnum
-from typing import ClassVar
+from typing import ClassVar, Protocol
 
 from maildropd.mail.reply import Reply
 
@@ -65,6 +65,14 @@ class Event:
 
     def _items(self) -> list[tuple[str, object]]:
         return [(name, getattr(self, name)) for name in self.__slots__]
+
+
+class Journal(Protocol):
+    """Where events go."""
+
+    def emit(self, event: Event) -> None:
+        """Write one event; never raise, never block, callable from any thread."""
+        ...
 
 
 def _shown(value: object) -> object:

@@ -1,0 +1,45 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a transport is: one attempt in, one outcome per recipient out."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Protocol
+
+from maildropd.mail.envelope import Envelope
+from maildropd.mail.outcome import Outcome
+
+Alive = Callable[[timedelta], None]
+"""Called before each step that may take long, with its own time limit."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delivery:
+    """One message on its way to one next hop."""
+
+    envelope: Envelope
+    recipients: tuple[str, ...]  # forward-paths
+    content: Callable[[], Iterator[bytes]]  # the stored octets, anew at each call
+
+
+class Transport(Protocol):
+    """A way to one next hop; used by one thread at a time.
+
+    ``attempt`` returns one outcome per recipient, in their order.  It raises
+    ``RouteError`` when the next hop could not be asked about this message at
+    all (unreachable, TLS or AUTH failure, closing with 421 before an answer):
+    then no recipient was delivered, and no attempt is counted.
+    ``StoreUnusable`` from the content passes through, the connection dropped.
+    """
+
+    def attempt(self, delivery: Delivery, alive: Alive) -> tuple[Outcome, ...]:
+        """Try once."""
+        ...
+
+    def rest(self) -> None:
+        """Called while there is no work: close what has been idle too long."""
+        ...
+
+    def close(self) -> None:
+        """Say goodbye quickly, and let go of the connection."""
+        ...
