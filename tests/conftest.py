@@ -1,0 +1,31 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What holds for every test: its layer is its folder, and CI skips nothing."""
+
+import os
+from collections.abc import Generator
+from pathlib import Path
+
+import pytest
+
+TESTS = Path(__file__).parent
+LAYERS = ("integration", "system")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        layer = item.path.relative_to(TESTS).parts[0]
+        if layer in LAYERS:
+            item.add_marker(layer)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[
+    None, pytest.TestReport, pytest.TestReport
+]:
+    """Where nothing may be skipped, what cannot run has failed."""
+    report = yield
+    expected_to_fail = hasattr(report, "wasxfail")
+    if report.skipped and not expected_to_fail and os.environ.get("CI") == "true":
+        report.outcome = "failed"
+        report.longrepr = f"cannot run, and CI=true: {report.longrepr}"
+    return report
