@@ -95,6 +95,8 @@ def headless(house: Iterable[Source]) -> Iterator[str]:
 
 def busy(house: Iterable[Source]) -> Iterator[str]:
     """Yield what happens, or can change, merely because a module is imported."""
+    house = list(house)
+    makers = _VALUES | {name for source in house for name in _frozen(source)}
     for source in house:
         if source.is_package and any(
             isinstance(node, ast.Import | ast.ImportFrom)
@@ -102,21 +104,31 @@ def busy(house: Iterable[Source]) -> Iterator[str]:
         ):
             yield source.at(1, "a package imports nothing")
         for statement in source.syntax().body:
-            if not _is_quiet(statement):
+            if not _is_quiet(statement, makers):
                 yield source.at(statement.lineno, "happens or can change on import")
         for node in ast.walk(source.syntax()):
             if isinstance(node, ast.Global):
                 yield source.at(node.lineno, "global")
 
 
-def _is_quiet(node: ast.stmt) -> bool:
+def _frozen(source: Source) -> Iterator[str]:
+    """Yield the classes whose instances nobody can change."""
+    for node in source.syntax().body:
+        if isinstance(node, ast.ClassDef) and any(
+            "frozen=True" in ast.unparse(decorator) for decorator in node.decorator_list
+        ):
+            yield node.name
+
+
+def _is_quiet(node: ast.stmt, makers: set[str]) -> bool:
     match node:
         case ast.Assign(value=value):
-            return _stays(value)
+            return _stays(value, makers)
         case ast.AnnAssign(value=ast.expr() as value, annotation=kind):
             # The type checker keeps a Mapping from being written to.
             read_only = _READ_ONLY.match(ast.unparse(kind))
-            return _stays(value) or (isinstance(value, _DISPLAYS) and bool(read_only))
+            table = isinstance(value, _DISPLAYS)
+            return _stays(value, makers) or (table and read_only is not None)
         case ast.Expr(value=ast.Constant()) | ast.ClassDef():
             return True
         case ast.If(test=ast.Compare(left=ast.Name(id="__name__"))):
@@ -125,15 +137,15 @@ def _is_quiet(node: ast.stmt) -> bool:
             return isinstance(node, Function | ast.Import | ast.ImportFrom)
 
 
-def _stays(value: ast.expr) -> bool:
+def _stays(value: ast.expr, makers: set[str]) -> bool:
     """Tell whether a value is one nobody can change."""
-    if isinstance(value, _DISPLAYS):
-        return False
-    if isinstance(value, ast.Call):
-        return called(value) in _VALUES
-    return isinstance(value, ast.Tuple) is False or all(
-        _stays(part) for part in getattr(value, "elts", ())
-    )
+    match value:
+        case ast.Call():
+            return called(value) in makers
+        case ast.Tuple(elts=parts):
+            return all(_stays(part, makers) for part in parts)
+        case _:
+            return not isinstance(value, _DISPLAYS)
 
 
 def suppressions(house: Iterable[Source]) -> Iterator[tuple[str, bool]]:

@@ -1,0 +1,206 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Code, manual, sample, catalog and change log say the same, word for word."""
+
+import ast
+import re
+import shutil
+import subprocess
+import tomllib
+from configparser import ConfigParser
+from pathlib import Path
+
+import pytest
+
+from maildropd import __version__
+from tests.shape import words
+from tests.shape.house import ROOT, Source, source, sources
+
+HOUSE = sources("maildropd")
+PAGES = sorted((ROOT / "docs" / "man").glob("*.[0-9]"))
+
+
+def test_the_version_is_the_same_everywhere() -> None:
+    change_log = re.search(r"(?m)^## (\S+)", words.read("CHANGELOG.md"))
+    debian = re.match(r"maildropd \((\S+)\)", words.debian_changelog().read_text())
+
+    assert change_log
+    assert change_log[1] == __version__
+    assert debian
+    assert debian[1] == __version__
+
+
+def test_the_oldest_python_is_the_same_everywhere() -> None:
+    setup = ConfigParser(interpolation=None)
+    setup.read_string(words.read("setup.cfg"))
+    ruff = tomllib.loads(words.read("pyproject.toml"))["tool"]["ruff"]
+
+    assert setup["options"]["python_requires"] == ">=3.11"
+    assert setup["mypy"]["python_version"] == "3.11"
+    assert ruff["target-version"] == "py311"
+
+
+@pytest.mark.parametrize("part", HOUSE, ids=lambda part: part.path)
+def test_the_oldest_python_can_read(part: Source) -> None:
+    ast.parse(part.text, part.path, feature_version=(3, 11))
+
+
+# --- events ------------------------------------------------------------------
+
+
+def test_every_event_has_an_id_of_its_own() -> None:
+    ids = [event.event_id for event in words.events()]
+
+    assert len(ids) > 20
+    assert len(set(ids)) == len(ids)
+    assert all(re.fullmatch("[0-9a-f]{32}", one) for one in ids)
+
+
+def test_the_catalog_explains_every_event_and_nothing_else() -> None:
+    entries = words.catalog(words.read("packaging/systemd/maildropd.catalog"))
+    ids = {event.event_id: event.__name__ for event in words.events()}
+
+    assert {ids.get(one, one) for one in entries} == set(ids.values())
+    assert all("\nSubject: " in entry for entry in entries.values())
+
+
+def test_the_catalog_names_only_fields_that_its_event_has() -> None:
+    entries = words.catalog(words.read("packaging/systemd/maildropd.catalog"))
+
+    for event in words.events():
+        used = re.findall(r"@(\w+)@", entries.get(event.event_id, ""))
+        assert set(used) <= words.journal_fields(event), event.__name__
+
+
+def test_the_log_manual_explains_every_event_and_field() -> None:
+    manual = words.read("docs/LOGGING.md")
+
+    for event in words.events():
+        said = {event.__name__, event.event_id, *words.journal_fields(event)}
+        assert {word for word in said if word not in manual} == set()
+
+
+def test_the_log_manual_names_no_id_that_is_gone() -> None:
+    ids = set(re.findall(r"\b[0-9a-f]{32}\b", words.read("docs/LOGGING.md")))
+
+    assert ids <= {event.event_id for event in words.events()}
+
+
+# --- configuration -------------------------------------------------------------
+
+
+def test_the_manual_explains_every_key_once_and_no_other() -> None:
+    keys = list(words.manual_keys(words.read("docs/man/maildropd.conf.5")))
+
+    assert {(key.section, key.name) for key in keys} == words.model_keys()
+    assert len(keys) == len(words.model_keys())
+
+
+def test_the_sample_shows_every_key_once_and_no_other() -> None:
+    keys = list(words.sample_keys(words.read("etc/maildrop/maildropd.conf")))
+
+    assert {(key.section, key.name) for key in keys} == words.model_keys()
+    assert len(keys) == len(words.model_keys())
+
+
+def test_manual_and_sample_show_the_same_defaults() -> None:
+    manual = set(words.manual_keys(words.read("docs/man/maildropd.conf.5")))
+    sample = set(words.sample_keys(words.read("etc/maildrop/maildropd.conf")))
+
+    assert manual == sample
+
+
+# --- specifications --------------------------------------------------------------
+
+
+def test_every_rfc_the_code_speaks_of_is_listed() -> None:
+    listed = words.rfcs([words.read("docs/SPECIFICATIONS.md")])
+
+    assert words.rfcs(part.text for part in HOUSE) - listed == set()
+
+
+# --- manual pages ------------------------------------------------------------------
+
+
+def test_there_is_a_page_for_each_command_and_for_the_configuration() -> None:
+    names = {page.name for page in PAGES}
+
+    assert names >= {"maildropd.8", "maildropctl.8", "maildropd.conf.5"}
+
+
+@pytest.mark.parametrize("command", ["maildropd", "maildropctl"])
+def test_every_option_and_command_is_in_its_page_and_no_other(command: str) -> None:
+    (module,) = [part for part in HOUSE if part.path == f"maildropd/cli/{command}.py"]
+    page = words.read(f"docs/man/{command}.8")
+
+    known = words.options(module)
+    assert known
+    assert words.documented(page) - {"--help"} == known - {"--help"}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_man_shows_without_a_warning(page: Path) -> None:
+    if not shutil.which("man"):
+        pytest.skip("man is missing (man-db)")
+
+    shown = subprocess.run(
+        ["man", "--warnings", "-E", "UTF-8", "-P", "cat", "-l", str(page)],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+        env={"PATH": "/usr/bin:/bin", "LC_ALL": "C.UTF-8", "MANWIDTH": "80"},
+    )
+
+    assert shown.stderr == ""
+    assert len(shown.stdout) > 500
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_mandoc_has_nothing_to_warn_of(page: Path) -> None:
+    if not shutil.which("mandoc"):
+        pytest.skip("mandoc is missing")
+
+    lint = subprocess.run(
+        ["mandoc", "-T", "lint", "-W", "warning", str(page)],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+
+    assert lint.stdout == ""
+
+
+# --- the readers themselves can tell right from wrong --------------------------------
+
+
+def test_a_catalog_is_read_entry_by_entry() -> None:
+    one, other = "a" * 32, "b" * 32
+
+    entries = words.catalog(f"# head\n-- {one}\nSubject: x\n-- {other}\nSubject: y\n")
+
+    assert list(entries) == [one, other]
+    assert "x" in entries[one]
+
+
+def test_keys_are_read_from_sample_and_page() -> None:
+    sample = "# Mail: a = b\n#[relay x]\n#port = 25\nhost =\n"
+    page = ".Ss Section Bq relay NAME\n.It Ic port Li = 25\n.It Ic host Li =\n.It x"
+    keys = [words.Key("relay", "port", "25"), words.Key("relay", "host")]
+
+    assert list(words.sample_keys(sample)) == keys
+    assert list(words.manual_keys(page)) == keys
+
+
+def test_options_are_read_from_code_and_page() -> None:
+    text = "p.add_argument('--pid-file', '-p')\ns.add_parser('flush')\nf('--no')"
+    page = ".It Fl -pid-file Ar FILE\n.It Fl Fl check\n.It Cm flush Op Ar ID\n.Fl -no"
+
+    assert words.options(source("maildropd/cli/x.py", text)) == {"--pid-file", "flush"}
+    assert words.documented(page) == {"--pid-file", "--check", "flush"}
+
+
+def test_rfcs_are_found_however_they_are_spelled() -> None:
+    spoken_of = ["see RFC 5321 4.5.5", "RFC2033, RFC-8314"]
+
+    assert words.rfcs(spoken_of) == {"5321", "2033", "8314"}
