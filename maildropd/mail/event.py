@@ -64,7 +64,8 @@ class Event:
         return found
 
     def _items(self) -> list[tuple[str, object]]:
-        return [(name, getattr(self, name)) for name in self.__slots__]
+        names: tuple[str, ...] = self.__slots__
+        return [(name, getattr(self, name)) for name in names]
 
 
 class Journal(Protocol):

@@ -38,8 +38,7 @@ class SubmissionRepeated(Event):
 
     event_id: ClassVar[str] = "fd0ee0eda1dd5e08b6de4169ac1375be"
     template: ClassVar[str] = (
-        "{queue_id}: submitted again by {submitter}, already stored "
-        "(ignored)"
+        "{queue_id}: submitted again by {submitter}, already stored (ignored)"
     )
     queue_id: QueueId
     submitter: str
@@ -224,8 +223,7 @@ class LeaseLost(Event):
     event_id: ClassVar[str] = "bccad8df8a6c55ff8c2a616af3ff52ce"
     priority: ClassVar[Priority] = Priority.WARNING
     template: ClassVar[str] = (
-        "{queue_id}: to=<{recipient}>, outcome {outcome} came after the "
-        "lease was lost"
+        "{queue_id}: to=<{recipient}>, outcome {outcome} came after the lease was lost"
     )
     queue_id: QueueId
     recipient: str

@@ -36,10 +36,13 @@ class Transport(Protocol):
         """Try once."""
         ...
 
-    def rest(self) -> None:
-        """Called while there is no work: close what has been idle too long."""
-        ...
-
     def close(self) -> None:
         """Say goodbye quickly, and let go of the connection."""
+        ...
+
+    def abort(self) -> None:
+        """Break the connection off; the one call other threads may make.
+
+        An attempt under way ends as if the server had closed.
+        """
         ...

@@ -1,0 +1,192 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One attempt, from lease to settlement; whatever happens, the mail is kept.
+
+An outcome is told only once it is on disk.  If the store refuses to record
+it, the attempt stands still and asks again: going on would deliver mail
+whose delivery nobody remembers.
+"""
+
+import threading
+import traceback
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from datetime import timedelta
+from functools import partial
+
+from maildropd.host.clock import Clock
+from maildropd.mail.errors import (
+    RouteError,
+    RouteMisconfigured,
+    StoreUnusable,
+    TransientError,
+)
+from maildropd.mail.event import Event, Journal
+from maildropd.mail.events import ContentLost, LeaseLost, MessageDone
+from maildropd.mail.outcome import Disposition, Outcome
+from maildropd.mail.reply import Reply
+from maildropd.mail.service_events import (
+    InternalError,
+    RouteAlarm,
+    RouteFailed,
+    RouteRestored,
+    StoreRecovered,
+    StoreTrouble,
+)
+from maildropd.queue.breaker import Breaker
+from maildropd.queue.verdict import Judge, Verdict
+from maildropd.relay.base import Alive, Delivery, Transport
+from maildropd.store.base import Lease, QueueStore, Settled, Settlement, State
+
+_PAUSE = timedelta(seconds=1)
+
+
+class Attempt:
+    """Carries out attempts for one next hop; shared by its threads."""
+
+    def __init__(
+        self, store: QueueStore, judge: Judge, journal: Journal, clock: Clock
+    ) -> None:
+        """Take what every attempt needs."""
+        self._store = store
+        self._judge = judge
+        self._journal = journal
+        self._clock = clock
+
+    def try_once(
+        self, lease: Lease, transport: Transport, route: "RouteWatch", alive: Alive
+    ) -> list[Verdict]:
+        """Try to deliver; return what is to become of each recipient."""
+        delivery = Delivery(
+            envelope=lease.envelope,
+            recipients=tuple(each.forward_path for each in lease.recipients),
+            content=partial(self._store.content, lease.envelope.queue_id),
+        )
+        try:
+            outcomes = transport.attempt(delivery, alive)
+        except RouteError as error:
+            route.failed(error)
+            return self.give_back(lease, error.reply, route.destination)
+        except StoreUnusable as error:
+            return self._without_content(lease, error)
+        except Exception as error:  # noqa: BLE001 (this mail waits; all others go on)
+            self._journal.emit(_bug("one attempt", error))
+            outcomes = _all_deferred(lease, "a bug of ours", route.destination)
+        else:
+            route.works()
+        return self._judge.judge(lease, outcomes, self._clock.now())
+
+    def give_back(
+        self, lease: Lease, reply: Reply | None = None, relay: str = ""
+    ) -> list[Verdict]:
+        """Return verdicts that leave the recipients as they were."""
+        return self._judge.give_back(lease, self._clock.now(), reply, relay)
+
+    def record(self, verdicts: Sequence[Verdict]) -> Future[Settled]:
+        """Have verdicts recorded; their events follow when they are durable."""
+        future = self._store.settle([each.settlement for each in verdicts])
+        future.add_done_callback(partial(self._tell, verdicts))
+        return future
+
+    def insist(
+        self, verdicts: Sequence[Verdict], first: Future[Settled], alive: Alive
+    ) -> None:
+        """Wait until verdicts are recorded, however often the store refuses.
+
+        Nothing ends this but success: the daemon's end gives up the thread,
+        and the recipients are then tried again by the next one.
+        """
+        future, trouble = first, None
+        waiting = threading.Event()
+        while True:
+            alive(timedelta(minutes=1))
+            try:
+                future.result()
+            except TransientError as error:
+                if trouble is None:
+                    trouble = self._clock.monotonic()
+                    self._journal.emit(StoreTrouble(reason=str(error)))
+                waiting.wait(_PAUSE.total_seconds())
+                future = self.record(verdicts)
+            else:
+                break
+        if trouble is not None:
+            delay = self._clock.monotonic() - trouble
+            self._journal.emit(StoreRecovered(delay=delay))
+
+    def _without_content(self, lease: Lease, error: StoreUnusable) -> list[Verdict]:
+        queue_id = lease.envelope.queue_id
+        lost = ContentLost(queue_id=queue_id, reason=str(error))
+        held = [
+            Settlement(
+                queue_id=queue_id,
+                recipient=each,
+                state=State.HOLD,
+                reply=error.reply,
+                attempted=False,
+            )
+            for each in lease.recipients
+        ]
+        events: list[Event | None] = [lost] + [None] * (len(held) - 1)
+        pairs = zip(held, events, strict=True)
+        return [Verdict(settlement=each, event=event) for each, event in pairs]
+
+    def _tell(self, verdicts: Sequence[Verdict], future: Future[Settled]) -> None:
+        if future.exception() is not None:
+            return
+        settled = future.result()
+        lost = set(map(id, settled.lost))
+        for verdict in verdicts:
+            if id(verdict.settlement) in lost:
+                self._journal.emit(_lost(verdict.settlement))
+            elif verdict.event is not None:
+                self._journal.emit(verdict.event)
+        for queue_id in settled.done:
+            self._journal.emit(MessageDone(queue_id=queue_id))
+
+
+class RouteWatch:
+    """Tells the breaker and the journal how a route fares."""
+
+    def __init__(self, destination: str, breaker: Breaker, journal: Journal) -> None:
+        """Watch one next hop."""
+        self.destination = destination
+        self._breaker = breaker
+        self._journal = journal
+
+    def failed(self, error: RouteError) -> None:
+        """Note that the next hop could not be used."""
+        refused = isinstance(error, RouteMisconfigured)
+        news = self._breaker.failed(error.reply, refused=refused)
+        if news is None:
+            return
+        kind: Callable[..., RouteFailed | RouteAlarm]
+        kind = RouteAlarm if refused else RouteFailed
+        self._journal.emit(
+            kind(relay=self.destination, reply=news.reply, retry_in=news.retry_in)
+        )
+
+    def works(self) -> None:
+        """Note that the next hop answered about a message, whatever it said."""
+        delay = self._breaker.works()
+        if delay is not None:
+            self._journal.emit(RouteRestored(relay=self.destination, delay=delay))
+
+
+def _all_deferred(lease: Lease, text: str, relay: str) -> tuple[Outcome, ...]:
+    outcome = Outcome(
+        disposition=Disposition.DEFERRED, reply=Reply(451, "4.3.0", text), relay=relay
+    )
+    return (outcome,) * len(lease.recipients)
+
+
+def _lost(settlement: Settlement) -> LeaseLost:
+    return LeaseLost(
+        queue_id=settlement.queue_id,
+        recipient=settlement.recipient.forward_path,
+        outcome=settlement.state or Disposition.DELIVERED,
+    )
+
+
+def _bug(where: str, error: Exception) -> InternalError:
+    trace = "".join(traceback.format_exception(error))
+    return InternalError(where=where, error=repr(error), traceback=trace)

@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Stop knocking at a door nobody opens: one probe, with growing pauses.
+
+A broken route says nothing about any message, so no attempt is counted and
+nothing fails; the mail waits in the store until a probe gets through.
+"""
+
+import threading
+from dataclasses import dataclass
+from datetime import timedelta
+
+from maildropd.host.clock import Clock
+from maildropd.mail.reply import Reply
+from maildropd.queue.backoff import Backoff
+
+UNREACHABLE = Backoff(first=timedelta(seconds=1), slowest=timedelta(minutes=1))
+REFUSED = Backoff(first=timedelta(minutes=1), slowest=timedelta(hours=1))
+"""A wrong password tried too often gets a host locked out."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Broken:
+    """What is known of a route that does not work."""
+
+    reply: Reply
+    refused: bool  # the next hop answers, but wants nothing from us
+    retry_in: timedelta
+
+
+class Breaker:
+    """Closed: work flows.  Open: nothing.  Open and due: one probe at a time."""
+
+    def __init__(self, clock: Clock) -> None:
+        """Start closed."""
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._broken: Broken | None = None
+        self._failures = 0
+        self._since = timedelta(0)
+        self._retry_at = timedelta(0)
+
+    @property
+    def broken(self) -> Broken | None:
+        """What is wrong with the route, or None."""
+        with self._lock:
+            return self._broken
+
+    def wait(self) -> timedelta | None:
+        """Return how long until work may be tried; None while the route works."""
+        with self._lock:
+            if self._broken is None:
+                return None
+            return max(self._retry_at - self._clock.monotonic(), timedelta(0))
+
+    def failed(self, reply: Reply, *, refused: bool) -> Broken | None:
+        """Note a route failure; return it if it is news worth telling.
+
+        Several connections fail together: only the first counts, until the
+        pause is over and a probe fails.
+        """
+        now = self._clock.monotonic()
+        with self._lock:
+            before = self._broken
+            if before is None:
+                self._since, self._failures = now, 0
+            elif now < self._retry_at:
+                return None
+            self._failures += 1
+            pace = REFUSED if refused else UNREACHABLE
+            delay = pace.delay(self._failures, jitter=0)
+            self._retry_at = now + delay
+            self._broken = Broken(reply=reply, refused=refused, retry_in=delay)
+            same = before and (before.reply.text, before.refused) == (
+                reply.text,
+                refused,
+            )
+            return None if same else self._broken
+
+    def works(self) -> timedelta | None:
+        """Note that the route works; return how long it did not, if it did not."""
+        with self._lock:
+            broken, self._broken = self._broken, None
+            return self._clock.monotonic() - self._since if broken else None
+
+    def retry_now(self) -> None:
+        """Let the next probe go at once, as after a reload or a flush."""
+        with self._lock:
+            self._retry_at = self._clock.monotonic()
+            self._failures = 0

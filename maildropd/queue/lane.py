@@ -1,0 +1,211 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The connections to one next hop, each with the thread that uses it.
+
+At most one outcome per connection is on its way to the disk while the next
+message is on the wire: that bounds what a crash can deliver twice.
+"""
+
+import threading
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import partial
+
+from maildropd.host.heartbeat import Heartbeats
+from maildropd.mail.envelope import QueueId
+from maildropd.queue.attempt import Attempt, RouteWatch
+from maildropd.queue.breaker import Breaker
+from maildropd.queue.verdict import Verdict, beyond, joined, refenced
+from maildropd.relay.base import Transport
+from maildropd.store.base import Lease, Settled
+
+_SLACK = timedelta(seconds=30)  # what a step may take beyond its time limit
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LaneLimits:
+    """How much a next hop is given at a time."""
+
+    max_connections: int
+    idle_timeout: timedelta
+    depth: int = 100  # leased messages that wait for a connection
+
+
+class Lane:
+    """Work for one next hop."""
+
+    def __init__(
+        self,
+        limits: LaneLimits,
+        breaker: Breaker,
+        route: RouteWatch,
+        attempt: Attempt,
+        transports: Callable[[], Transport],
+    ) -> None:
+        """Start without work and without connections."""
+        self.breaker = breaker
+        self.destination = route.destination
+        self._limits = limits
+        self._route = route
+        self._attempt = attempt
+        self._transports = transports
+        self._changed = threading.Condition()
+        self._waiting: deque[Lease] = deque()
+        self._busy: dict[QueueId, Lease] = {}
+        self._open: dict[str, Transport] = {}
+        self._hired = 0
+        self._idle = 0
+        self._owed = False  # the manager was told to wait for room
+        self._retired = False
+
+    @property
+    def connections(self) -> int:
+        """How many connections are in use or kept warm."""
+        return self._hired
+
+    @property
+    def in_flight(self) -> int:
+        """How many messages are leased for this lane."""
+        with self._changed:
+            return len(self._waiting) + len(self._busy)
+
+    def wanted(self) -> int:
+        """Return how many more recipients this lane can take now.
+
+        A broken route gets one probe, when its pause is over.  Little is
+        asked for in lumps, not one by one.
+        """
+        wait = self.breaker.wait()
+        with self._changed:
+            queued = len(self._waiting)
+            if self._retired or (wait is not None and wait > timedelta(0)):
+                room = 0
+            elif wait is not None:
+                room = 0 if queued or self._busy else 1
+            else:
+                room = self._limits.depth - queued
+                room = room if room * 2 >= self._limits.depth else 0
+            self._owed = not room
+            return room
+
+    def offer(self, lease: Lease) -> bool:
+        """Take a lease in; True means that a thread more is to ``work`` on it."""
+        with self._changed:
+            self._waiting.append(lease)
+            self._changed.notify()
+            hire = (
+                len(self._waiting) > self._idle
+                and self._hired < self._limits.max_connections
+            )
+            self._hired += hire
+            return hire
+
+    def not_hired(self) -> None:
+        """The thread asked for cannot be had; those at work go on."""
+        with self._changed:
+            self._hired -= 1
+
+    def adopt(self, lease: Lease) -> bool:
+        """Join a lease to that of the same message, if it is in flight.
+
+        More of its recipients fell due, or the clock jumped and the lease in
+        flight seemed to have ended: the attempt under way must not be doubled,
+        and settles with the newer fences.
+        """
+        queue_id = lease.envelope.queue_id
+        with self._changed:
+            if queue_id in self._busy:
+                self._busy[queue_id] = joined(self._busy[queue_id], lease)
+                return True
+            for place, waiting in enumerate(self._waiting):
+                if waiting.envelope.queue_id == queue_id:
+                    self._waiting[place] = joined(waiting, lease)
+                    return True
+        return False
+
+    def retire(self) -> list[Lease]:
+        """End all threads after their present message; return what still waits."""
+        with self._changed:
+            self._retired = True
+            left = list(self._waiting)
+            self._waiting.clear()
+            self._changed.notify_all()
+        return left
+
+    def abort(self) -> None:
+        """Break off all connections, whatever they are doing."""
+        with self._changed:
+            transports = list(self._open.values())
+        for transport in transports:
+            transport.abort()
+
+    def work(
+        self, name: str, heartbeats: Heartbeats, finished: Callable[[], None]
+    ) -> None:
+        """Deliver until there is nothing to do or the lane retires; a thread's body."""
+        alive = partial(_beat, heartbeats, name)
+        transport = self._transports()
+        last: tuple[list[Verdict], Future[Settled]] | None = None
+        with self._changed:
+            self._open[name] = transport
+        try:
+            while (lease := self._take(heartbeats, name)) is not None:
+                alive(timedelta(0))
+                verdicts = self._deliver(lease, transport, alive)
+                if last is not None:
+                    self._attempt.insist(*last, alive)
+                last = (verdicts, self._attempt.record(verdicts))
+                if self._has_room():
+                    finished()
+            if last is not None:
+                self._attempt.insist(*last, alive)
+        finally:
+            with self._changed:
+                del self._open[name]
+                self._hired -= 1
+            transport.close()
+            heartbeats.rest(name)
+            finished()
+
+    def _deliver(
+        self, lease: Lease, transport: Transport, alive: Callable[[timedelta], None]
+    ) -> list[Verdict]:
+        queue_id = lease.envelope.queue_id
+        verdicts = self._attempt.try_once(lease, transport, self._route, alive)
+        with self._changed:
+            newest = self._busy.pop(queue_id)
+        if newest is lease:
+            return verdicts
+        return refenced(verdicts, newest) + self._attempt.give_back(
+            beyond(newest, lease)
+        )
+
+    def _has_room(self) -> bool:
+        """Tell, once, that the manager may have waited for this."""
+        with self._changed:
+            owed = self._owed and len(self._waiting) * 2 <= self._limits.depth
+            self._owed = self._owed and not owed
+        return owed or self.breaker.broken is not None
+
+    def _take(self, heartbeats: Heartbeats, name: str) -> Lease | None:
+        heartbeats.beat(name, self._limits.idle_timeout + _SLACK)
+        with self._changed:
+            self._idle += 1
+            try:
+                self._changed.wait_for(
+                    lambda: self._waiting or self._retired,
+                    self._limits.idle_timeout.total_seconds(),
+                )
+            finally:
+                self._idle -= 1
+            if not self._waiting:
+                return None
+            lease = self._waiting.popleft()
+            self._busy[lease.envelope.queue_id] = lease
+            return lease
+
+
+def _beat(heartbeats: Heartbeats, name: str, within: timedelta) -> None:
+    heartbeats.beat(name, within + _SLACK)

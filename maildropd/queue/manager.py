@@ -1,0 +1,228 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Leases what is due, and hands it to the lanes; reads in batches, keeps no list.
+
+Depth costs disk, not memory: at any time only as much is leased as the lanes
+can soon send.
+"""
+
+import threading
+import traceback
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from itertools import count
+
+from maildropd.host.clock import Clock
+from maildropd.host.heartbeat import Heartbeats
+from maildropd.mail.errors import TransientError
+from maildropd.mail.event import Journal
+from maildropd.mail.service_events import InternalError, StoreRecovered, StoreTrouble
+from maildropd.queue.attempt import Attempt
+from maildropd.queue.lane import Lane
+from maildropd.route.base import NextHop, Router
+from maildropd.store.base import Lease, LeasedRecipient, QueueStore
+
+_LEASE = timedelta(hours=1)
+_LONGEST_WAIT = timedelta(seconds=20)
+_PAUSE = timedelta(seconds=1)
+"""Between questions to a store that refuses."""
+_GLANCE = timedelta(milliseconds=200)
+_PATIENCE_AFTER_ABORT = timedelta(seconds=5)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Routing:
+    """One configuration's way out: replaced whole by a reload."""
+
+    router: Router
+    lanes: Mapping[NextHop, Lane]
+    attempt: Attempt  # of this configuration, to give back what never started
+
+
+class Manager:
+    """The queue's loop, and the threads of its lanes."""
+
+    def __init__(
+        self,
+        store: QueueStore,
+        routing: Routing,
+        journal: Journal,
+        clock: Clock,
+        heartbeats: Heartbeats,
+    ) -> None:
+        """Start at rest; ``start`` begins."""
+        self._store = store
+        self._routing = routing
+        self._journal = journal
+        self._clock = clock
+        self._heartbeats = heartbeats
+        self._changed = threading.Condition()
+        self._awake = True
+        self._stopping = False
+        self._names = count(1)
+        self._workers: list[threading.Thread] = []
+        self._former: list[Lane] = []
+        self._loop = threading.Thread(target=self._run, name="queue", daemon=True)
+        self._trouble: timedelta | None = None
+
+    @property
+    def lanes(self) -> tuple[Lane, ...]:
+        """The lanes in use, for people to look at."""
+        return tuple(self._routing.lanes.values())
+
+    @property
+    def in_flight(self) -> int:
+        """How many messages are leased, also by lanes of a former configuration."""
+        return sum(lane.in_flight for lane in (*self.lanes, *self._former))
+
+    def start(self) -> None:
+        """Begin to deliver what is due."""
+        self._loop.start()
+
+    def wake(self) -> None:
+        """Something may have fallen due, or a lane may want more."""
+        with self._changed:
+            self._awake = True
+            self._changed.notify()
+
+    def retry_now(self) -> None:
+        """Probe broken routes at once."""
+        for lane in self.lanes:
+            lane.breaker.retry_now()
+        self.wake()
+
+    def reroute(self, routing: Routing) -> None:
+        """Go on by another configuration; messages on the wire are finished."""
+        with self._changed:
+            former, self._routing = self._routing, routing
+        self._former.extend(former.lanes.values())
+        self._retire(former)
+        self.wake()
+
+    def stop(self, patience: Callable[[], bool]) -> None:
+        """Finish what is on the wire, then return.
+
+        ``patience`` is asked again and again; when it says False, what is
+        still on the wire is broken off.
+        """
+        with self._changed:
+            self._stopping = True
+        self.wake()
+        self._loop.join()
+        self._retire(self._routing)
+        while self._working() and patience():
+            self._working()[0].join(_GLANCE.total_seconds())
+        for lane in (*self.lanes, *self._former):
+            lane.abort()
+        deadline = self._clock.monotonic() + _PATIENCE_AFTER_ABORT
+        while self._working() and self._clock.monotonic() < deadline:
+            self._working()[0].join(_GLANCE.total_seconds())
+
+    def _working(self) -> list[threading.Thread]:
+        return [each for each in self._workers if each.is_alive()]
+
+    def _run(self) -> None:
+        while not self._stopping:
+            self._heartbeats.beat("queue", timedelta(minutes=2))
+            try:
+                pause = self._pass_once()
+                self._recovered()
+            except TransientError as error:
+                pause = self._refused(error)
+            except Exception as error:  # noqa: BLE001 (the queue goes on)
+                trace = "".join(traceback.format_exception(error))
+                self._journal.emit(
+                    InternalError(where="queue", error=repr(error), traceback=trace)
+                )
+                pause = _PAUSE
+            self._wait(pause)
+        self._heartbeats.rest("queue")
+
+    def _pass_once(self) -> timedelta:
+        """Lease and hand out what is due; return how long nothing will be."""
+        routing = self._routing
+        now = self._clock.now()
+        wanted = max((lane.wanted() for lane in routing.lanes.values()), default=0)
+        if wanted:
+            for lease in self._store.claim(wanted, now, now + _LEASE).result():
+                self._hand_out(lease, routing)
+        return self._until_next(routing)
+
+    def _until_next(self, routing: Routing) -> timedelta:
+        waits = [_LONGEST_WAIT]
+        waits += [
+            wait
+            for lane in routing.lanes.values()
+            if (wait := lane.breaker.wait()) is not None and not lane.in_flight
+        ]
+        if any(lane.wanted() for lane in routing.lanes.values()):
+            due = self._store.next_due()
+            if due is not None:
+                waits.append(max(due - self._clock.now(), timedelta(0)))
+        return min(waits)
+
+    def _hand_out(self, lease: Lease, routing: Routing) -> None:
+        lanes = (*routing.lanes.values(), *self._former)
+        if any(lane.adopt(lease) for lane in lanes):
+            return
+        for hop, part in _by_hop(lease, routing.router):
+            lane = routing.lanes[hop]
+            if lane.offer(part):
+                self._hire(lane)
+
+    def _hire(self, lane: Lane) -> None:
+        name = f"relay-{next(self._names)}"
+        worker = threading.Thread(
+            target=lane.work,
+            args=(name, self._heartbeats, self.wake),
+            name=name,
+            daemon=True,
+        )
+        try:
+            worker.start()
+        except RuntimeError:  # no more threads to be had
+            lane.not_hired()
+            if not lane.connections:
+                raise
+        self._workers = [*self._working(), worker]
+
+    def _retire(self, routing: Routing) -> None:
+        for lane in routing.lanes.values():
+            for lease in lane.retire():
+                routing.attempt.record(routing.attempt.give_back(lease))
+
+    def _wait(self, pause: timedelta) -> None:
+        with self._changed:
+            self._changed.wait_for(
+                lambda: self._awake or self._stopping, pause.total_seconds()
+            )
+            self._awake = False
+
+    def _refused(self, error: TransientError) -> timedelta:
+        if self._trouble is None:
+            self._trouble = self._clock.monotonic()
+            self._journal.emit(StoreTrouble(reason=str(error)))
+        return _PAUSE
+
+    def _recovered(self) -> None:
+        if self._trouble is not None:
+            delay = self._clock.monotonic() - self._trouble
+            self._trouble = None
+            self._journal.emit(StoreRecovered(delay=delay))
+
+
+def _by_hop(lease: Lease, router: Router) -> Iterable[tuple[NextHop, Lease]]:
+    """Split a lease by next hop; one hop is the usual case."""
+    groups: dict[NextHop, list[LeasedRecipient]] = {}
+    for recipient in lease.recipients:
+        hop = router.next_hop(recipient.forward_path)
+        groups.setdefault(hop, []).append(recipient)
+    for hop, recipients in groups.items():
+        yield (
+            hop,
+            Lease(
+                envelope=lease.envelope,
+                give_up=lease.give_up,
+                recipients=tuple(recipients),
+            ),
+        )

@@ -1,0 +1,195 @@
+# SPDX-License-Identifier: Apache-2.0
+"""From outcomes to settlements: what becomes of each recipient, and what is said.
+
+Decisions only, no input or output.  Local trouble never fails mail: only the
+server's 5yz for that recipient does, or age (DESIGN of the queue: docs/QUEUE.md).
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import TypedDict
+
+from maildropd.mail.envelope import QueueId
+from maildropd.mail.event import Event
+from maildropd.mail.events import (
+    RecipientDeferred,
+    RecipientDelivered,
+    RecipientExpired,
+    RecipientFailed,
+    RecipientInDoubt,
+)
+from maildropd.mail.outcome import Disposition, Outcome
+from maildropd.mail.reply import Reply
+from maildropd.queue.backoff import Backoff
+from maildropd.store.base import Lease, LeasedRecipient, Settlement, State
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """One recipient's settlement, and the event that tells it once it is kept."""
+
+    settlement: Settlement
+    event: Event | None
+
+
+class Judge:
+    """Knows the back-off; asked once per attempt."""
+
+    def __init__(self, backoff: Backoff, jitter: Callable[[], float]) -> None:
+        """``jitter`` returns a number in [0, 1)."""
+        self._backoff = backoff
+        self._jitter = jitter
+
+    def judge(
+        self, lease: Lease, outcomes: Sequence[Outcome], now: datetime
+    ) -> list[Verdict]:
+        """Return a verdict per recipient; outcomes are in their order."""
+        pairs = zip(lease.recipients, outcomes, strict=True)
+        return [self._one(lease, recipient, out, now) for recipient, out in pairs]
+
+    def give_back(
+        self, lease: Lease, now: datetime, reply: Reply | None, relay: str
+    ) -> list[Verdict]:
+        """Return recipients as they were: the route said nothing about them.
+
+        Only age turns a broken route into a failure.
+        """
+        expired = reply is not None and now >= lease.give_up
+        return [
+            _expired(lease, recipient, _deferred(reply, relay), now)
+            if expired and reply
+            else _untouched(lease, recipient, now, reply, relay)
+            for recipient in lease.recipients
+        ]
+
+    def _one(
+        self, lease: Lease, recipient: LeasedRecipient, outcome: Outcome, now: datetime
+    ) -> Verdict:
+        match outcome.disposition:
+            case Disposition.DELIVERED:
+                told = _told(lease, recipient, outcome, now)
+                delivered = RecipientDelivered(**told)
+                return _settled(lease, recipient, outcome, None, delivered)
+            case Disposition.FAILED:
+                failed = RecipientFailed(**_told(lease, recipient, outcome, now))
+                return _settled(lease, recipient, outcome, State.FAILED, failed)
+            case Disposition.DEFERRED if now >= lease.give_up:
+                return _expired(lease, recipient, outcome, now)
+            case Disposition.DEFERRED:
+                return self._deferred(lease, recipient, outcome, now)
+
+    def _deferred(
+        self, lease: Lease, recipient: LeasedRecipient, outcome: Outcome, now: datetime
+    ) -> Verdict:
+        delay = self._backoff.delay(recipient.attempts + 1, self._jitter())
+        told = _told(lease, recipient, outcome, now)
+        kind = RecipientInDoubt if outcome.in_doubt else RecipientDeferred
+        settlement = Settlement(
+            queue_id=lease.envelope.queue_id,
+            recipient=recipient,
+            state=State.DEFERRED,
+            due=now + delay,
+            reply=outcome.reply,
+            relay=outcome.relay,
+        )
+        return Verdict(settlement=settlement, event=kind(**told, retry_in=delay))
+
+
+def joined(lease: Lease, newer: Lease) -> Lease:
+    """Return the recipients of both leases, with the newer fences."""
+    recipients = {each.number: each for each in lease.recipients}
+    recipients |= {each.number: each for each in newer.recipients}
+    return replace(lease, recipients=tuple(recipients.values()))
+
+
+def refenced(verdicts: Sequence[Verdict], newer: Lease) -> list[Verdict]:
+    """Return verdicts that hold under a newer lease of the same recipients."""
+    fences = {each.number: each for each in newer.recipients}
+    return [
+        replace(
+            each,
+            settlement=replace(
+                each.settlement, recipient=fences[each.settlement.recipient.number]
+            ),
+        )
+        for each in verdicts
+    ]
+
+
+def beyond(newer: Lease, lease: Lease) -> Lease:
+    """Return what the newer lease has more."""
+    tried = {each.number for each in lease.recipients}
+    more = tuple(each for each in newer.recipients if each.number not in tried)
+    return replace(newer, recipients=more)
+
+
+class _Told(TypedDict):
+    """What all events about a recipient tell."""
+
+    queue_id: QueueId
+    recipient: str
+    relay: str
+    delay: timedelta
+    reply: Reply
+    attempt: int
+
+
+def _told(
+    lease: Lease, recipient: LeasedRecipient, outcome: Outcome, now: datetime
+) -> _Told:
+    return _Told(
+        queue_id=lease.envelope.queue_id,
+        recipient=recipient.forward_path,
+        relay=outcome.relay,
+        delay=now - lease.envelope.arrived,
+        reply=outcome.reply,
+        attempt=recipient.attempts + 1,
+    )
+
+
+def _settled(
+    lease: Lease,
+    recipient: LeasedRecipient,
+    outcome: Outcome,
+    state: State | None,
+    event: Event,
+) -> Verdict:
+    settlement = Settlement(
+        queue_id=lease.envelope.queue_id,
+        recipient=recipient,
+        state=state,
+        reply=outcome.reply,
+        relay=outcome.relay,
+    )
+    return Verdict(settlement=settlement, event=event)
+
+
+def _expired(
+    lease: Lease, recipient: LeasedRecipient, outcome: Outcome, now: datetime
+) -> Verdict:
+    event = RecipientExpired(**_told(lease, recipient, outcome, now))
+    return _settled(lease, recipient, outcome, State.FAILED, event)
+
+
+def _deferred(reply: Reply, relay: str) -> Outcome:
+    return Outcome(disposition=Disposition.DEFERRED, reply=reply, relay=relay)
+
+
+def _untouched(
+    lease: Lease,
+    recipient: LeasedRecipient,
+    now: datetime,
+    reply: Reply | None,
+    relay: str,
+) -> Verdict:
+    settlement = Settlement(
+        queue_id=lease.envelope.queue_id,
+        recipient=recipient,
+        state=State.DEFERRED if recipient.attempts else State.READY,
+        due=now,
+        reply=reply,
+        relay=relay,
+        attempted=False,
+    )
+    return Verdict(settlement=settlement, event=None)
