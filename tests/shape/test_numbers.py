@@ -112,6 +112,7 @@ def test_values_that_stay_are_left_alone(text: str) -> None:
     ("comment", "reason"),
     [
         ("x = 1  # noqa: S324", False),
+        ("except Exception:  # noqa: BLE001", False),
         ("x = 1  # type: ignore[misc]", False),
         ("x = 1  # noqa: S324 - only a name, not a secret", True),
         ("x = 1  # type: ignore[misc]  # the library has no types", True),
