@@ -102,7 +102,7 @@ def manual_keys(text: str) -> Iterator[Key]:
     """Yield the keys of a page: ``.It Ic first_retry Li = 5min``."""
     section = ""
     for line in text.splitlines():
-        if header := re.match(r"\.S[hs] Section Bq (\w+)", line):
+        if header := re.match(r"\.S[hs] (?:Section Bq |\[)(\w+)", line):
             section = header[1]
         elif key := re.match(r"\.It Ic (\w+)(?: Li =(.*))?", line):
             yield Key(section, key[1], (key[2] or "").strip().strip('"'))
