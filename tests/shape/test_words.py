@@ -7,11 +7,14 @@ import shutil
 import subprocess
 import tomllib
 from configparser import ConfigParser
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from maildropd import __version__
+from maildropd.config.layout import Layout
+from maildropd.config.read import read
 from tests.shape import words
 from tests.shape.house import ROOT, Source, source, sources
 
@@ -107,6 +110,22 @@ def test_manual_and_sample_show_the_same_defaults() -> None:
     sample = set(words.sample_keys(words.read("etc/maildrop/maildropd.conf")))
 
     assert manual == sample
+
+
+def test_the_defaults_shown_are_the_defaults_in_force(tmp_path: Path) -> None:
+    """Say every default aloud: the configuration is the one of an empty file."""
+    names = {"daemon": "daemon", "queue": "queue", "relay": "relay smarthost"}
+    said, layout = tmp_path / "x.conf", replace(Layout.of_host(), config=tmp_path / "x")
+    for key in words.manual_keys(words.read("docs/man/maildropd.conf.5")):
+        if key.default:
+            section = names.get(key.section, "spool drop")
+            with said.open("a") as sample:
+                sample.write(f"[{section}]\n{key.name} = {key.default}\n")
+    layout.config.touch()
+
+    silent = read(layout)
+
+    assert replace(read(replace(layout, config=said)), source=layout.config) == silent
 
 
 # --- specifications --------------------------------------------------------------
