@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What values must keep to together; each complaint stands at one key.
+
+A yield is section, key, and words; the reader knows the place of the key.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from maildropd.config.lines import Section
+from maildropd.config.model import Auth, Config, QueueConfig, RelayConfig, Tls
+
+Complaint = tuple[Section, str, str]
+
+
+def complaints(config: Config) -> Iterator[Complaint]:
+    """Yield everything that does not fit together."""
+    yield from _queue(config.queue)
+    yield from _spools(config)
+    yield from _relay(config.relay)
+
+
+def _queue(queue: QueueConfig) -> Iterator[Complaint]:
+    section = Section(kind="queue")
+    default = QueueConfig()
+    if queue.first_retry > queue.slowest_retry:
+        if queue.slowest_retry == default.slowest_retry:
+            yield section, "first_retry", "is longer than slowest_retry (4h)"
+        else:
+            yield section, "slowest_retry", "is shorter than first_retry"
+    if queue.give_up_after <= queue.first_retry:
+        if queue.give_up_after == default.give_up_after:
+            yield section, "first_retry", "is not shorter than give_up_after"
+        else:
+            yield section, "give_up_after", "is not longer than first_retry"
+
+
+def _spools(config: Config) -> Iterator[Complaint]:
+    drops: dict[Path, str] = {}
+    for spool in config.spools:
+        section = Section(kind="spool", name=spool.name)
+        if other := drops.get(spool.path):
+            yield section, "path", f"is also the path of [spool {other}]"
+        drops.setdefault(spool.path, spool.name)
+    for spool in config.spools:
+        section = Section(kind="spool", name=spool.name)
+        for drop, name in drops.items():
+            if spool.quarantine.is_relative_to(drop):
+                yield section, "quarantine", f"is inside the drop of [spool {name}]"
+        if spool.path == config.daemon.state_directory:
+            yield section, "path", "is the state_directory of [daemon]"
+
+
+def _relay(relay: RelayConfig) -> Iterator[Complaint]:
+    section = Section(kind="relay", name=relay.name)
+    if relay.password_credential and relay.password_file:
+        yield section, "password_file", "and password_credential exclude each other"
+    has_password = bool(relay.password_credential or relay.password_file)
+    if relay.username and not has_password:
+        yield section, "username", "needs password_credential or password_file"
+    if has_password and not relay.username:
+        key = "password_file" if relay.password_file else "password_credential"
+        yield section, key, "needs username"
+    in_clear = relay.tls is Tls.NONE and not relay.auth_in_clear
+    if in_clear and relay.username and relay.auth in {Auth.PLAIN, Auth.LOGIN}:
+        yield section, "auth", "never sends a password in clear (try tls = required)"

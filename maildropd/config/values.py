@@ -1,0 +1,124 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How a value is read, by the type of its field in the model.
+
+Every function takes the text and returns the value, or raises ``ValueError``
+with words that follow the value: ``is not a duration (try 5min)``.
+"""
+
+import os
+import re
+from collections.abc import Callable, Mapping
+from datetime import timedelta
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+from maildropd.config.errors import nearest
+from maildropd.config.model import Size
+
+_PART = re.compile(r"(\d{1,12})\s*([A-Za-z]+)\s*")
+_PARTS = re.compile(rf"(?:{_PART.pattern})+")
+_LONGEST = timedelta(weeks=520)
+_MILLISECONDS: Mapping[str, int] = {
+    **dict.fromkeys(("ms", "msec"), 1),
+    **dict.fromkeys(("s", "sec", "second", "seconds"), 1000),
+    **dict.fromkeys(("min", "m", "minute", "minutes"), 60_000),
+    **dict.fromkeys(("h", "hr", "hour", "hours"), 3_600_000),
+    **dict.fromkeys(("d", "day", "days"), 86_400_000),
+    **dict.fromkeys(("w", "week", "weeks"), 604_800_000),
+}
+_OCTETS: Mapping[str, int] = {
+    "B": 1,
+    "K": 1 << 10,
+    "M": 1 << 20,
+    "G": 1 << 30,
+    "T": 1 << 40,
+}
+_BOOLEANS: Mapping[str, bool] = {
+    **dict.fromkeys(("yes", "true", "on", "1"), True),
+    **dict.fromkeys(("no", "false", "off", "0"), False),
+}
+
+
+def reader(kind: Any, folder: Path) -> Callable[[str], object]:
+    """Return the function that reads values of a field's type.
+
+    ``folder`` is where relative paths begin.
+    """
+    if kind in (Path, Path | None):
+        return lambda text: path(text, folder)
+    if isinstance(kind, type) and issubclass(kind, StrEnum):
+        return lambda text: choice(text, kind)
+    readers: Mapping[Any, Callable[[str], object]] = {
+        timedelta: duration,
+        Size: size,
+        bool: boolean,
+        int: integer,
+        str: words,
+    }
+    return readers[kind]
+
+
+def duration(text: str) -> timedelta:
+    """Read ``5min``, ``1h30min``, ``2d 12h``, ``500ms``; 0 needs no unit."""
+    if text == "0":
+        return timedelta(0)
+    if text.isdecimal():
+        raise ValueError(f"has no unit (try {text}s or {text}min)")
+    parts = _PART.findall(text) if _PARTS.fullmatch(text) else []
+    if not parts or any(unit not in _MILLISECONDS for _, unit in parts):
+        digits = re.match(r"\d{1,3}", text)
+        raise ValueError(f"is not a duration (try {digits[0] if digits else 5}min)")
+    total = sum(int(number) * _MILLISECONDS[unit] for number, unit in parts)
+    if total > _LONGEST / timedelta(milliseconds=1):
+        raise ValueError("is too long (at most 520w)")
+    return timedelta(milliseconds=total)
+
+
+def size(text: str) -> Size:
+    """Read ``25M``, ``64K``, ``1G``, ``512B``; each step is 1024."""
+    found = re.fullmatch(r"(\d+)\s*([A-Za-z]*)", text)
+    if found and not found[2]:
+        raise ValueError(f"has no unit (try {text}M or {text}K)")
+    if not found or found[2].upper() not in _OCTETS:
+        digits = found[1] if found else "25"
+        raise ValueError(f"is not a size (try {digits}M)")
+    return Size(int(found[1]) * _OCTETS[found[2].upper()])
+
+
+def boolean(text: str) -> bool:
+    """Read yes or no, in systemd's ways of saying so."""
+    try:
+        return _BOOLEANS[text.lower()]
+    except KeyError:
+        raise ValueError("is neither yes nor no") from None
+
+
+def integer(text: str) -> int:
+    """Read a whole number."""
+    if not re.fullmatch(r"[0-9]{1,9}", text):
+        raise ValueError("is not a whole number")
+    return int(text)
+
+
+def choice(text: str, kind: type[StrEnum]) -> StrEnum:
+    """Read one of a few words."""
+    known = [str(word) for word in kind]
+    if text.lower() in known:
+        return kind(text.lower())
+    hint = nearest(text, known) or f" (try {known[0]})"
+    raise ValueError(f"is none of {', '.join(known)}{hint}")
+
+
+def path(text: str, folder: Path) -> Path:
+    """Read a path; a relative one begins at the configuration's folder."""
+    if text.startswith("~"):
+        raise ValueError("begins with ~, which means nothing to a daemon")
+    return Path(os.path.normpath(folder / words(text)))
+
+
+def words(text: str) -> str:
+    """Take the text as it stands; quotes would be part of it, so refuse them."""
+    if text[0] in "\"'" and text[-1] == text[0]:
+        raise ValueError("needs no quotes")
+    return text
