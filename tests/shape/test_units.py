@@ -23,9 +23,10 @@ def test_a_service_is_exposed_no_more_than_it_must_be(unit: Path) -> None:
     if not shutil.which("systemd-analyze"):
         pytest.skip("systemd-analyze is missing (systemd)")
 
+    options = ["--offline=yes", "--no-pager", f"--threshold={EXPOSURE}"]
+
     judged = subprocess.run(
-        ["systemd-analyze", "security", "--offline=yes", "--no-pager"]
-        + [f"--threshold={EXPOSURE}", str(unit)],
+        ["systemd-analyze", "security", *options, str(unit)],
         capture_output=True,
         text=True,
         check=False,
