@@ -4,6 +4,7 @@
 import os
 from collections.abc import Generator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -18,14 +19,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(layer)
 
 
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport() -> Generator[
-    None, pytest.TestReport, pytest.TestReport
-]:
+# The old form of a wrapper: Debian 12 has pluggy 1.0, which knows no other.
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport() -> Generator[None, Any, None]:
     """Where nothing may be skipped, what cannot run has failed."""
-    report = yield
+    outcome = yield
+    report = outcome.get_result()
     expected_to_fail = hasattr(report, "wasxfail")
     if report.skipped and not expected_to_fail and os.environ.get("CI") == "true":
         report.outcome = "failed"
         report.longrepr = f"cannot run, and CI=true: {report.longrepr}"
-    return report
