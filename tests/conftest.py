@@ -5,6 +5,7 @@ import os
 from collections.abc import Generator
 from pathlib import Path
 from typing import Any
+from typing import Any
 
 import pytest
 
@@ -20,11 +21,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 # The old form of a wrapper: Debian 12 has pluggy 1.0, which knows no other.
-@pytest.hookimpl(hookwrapper=True)
+@pytest.hookimpl(hookwrapper=True)  # Debian 12's pytest knows no other kind
 def pytest_runtest_makereport() -> Generator[None, Any, None]:
     """Where nothing may be skipped, what cannot run has failed."""
-    outcome = yield
-    report = outcome.get_result()
+    result = yield
+    report: pytest.TestReport = result.get_result()
     expected_to_fail = hasattr(report, "wasxfail")
     if report.skipped and not expected_to_fail and os.environ.get("CI") == "true":
         report.outcome = "failed"
