@@ -5,7 +5,6 @@ import os
 from collections.abc import Generator
 from pathlib import Path
 from typing import Any
-from typing import Any
 
 import pytest
 
