@@ -20,7 +20,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 # The old form of a wrapper: Debian 12 has pluggy 1.0, which knows no other.
-@pytest.hookimpl(hookwrapper=True)  # Debian 12's pytest knows no other kind
+@pytest.hookimpl(hookwrapper=True)
 def pytest_runtest_makereport() -> Generator[None, Any, None]:
     """Where nothing may be skipped, what cannot run has failed."""
     result = yield
