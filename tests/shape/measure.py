@@ -19,7 +19,9 @@ SPDX = "# SPDX-License-Identifier: Apache-2.0"
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 # What may be called while a module is read: makers of values that stay.
-_VALUES = {"NewType", "Path", "Struct", "compile", "frozenset", "timedelta", "tuple"}
+_VALUES = frozenset(
+    ["NewType", "Path", "Struct", "TypeVar", "compile", "frozenset", "timedelta"]
+)
 _DISPLAYS = ast.List | ast.Dict | ast.Set | ast.ListComp | ast.DictComp | ast.SetComp
 _READ_ONLY = re.compile(r"(Final\[)?(Mapping|Sequence|Set|Collection)\[")
 _SUPPRESSION = re.compile(

@@ -220,6 +220,6 @@ def test_options_are_read_from_code_and_page() -> None:
 
 
 def test_rfcs_are_found_however_they_are_spelled() -> None:
-    spoken_of = ["see RFC 5321 4.5.5", "RFC2033, RFC-8314"]
+    spoken_of = ["see RFC 5321 4.5.5", "RFC2033, RFC-8314", "|\n| 1870 | SIZE |"]
 
-    assert words.rfcs(spoken_of) == {"5321", "2033", "8314"}
+    assert words.rfcs(spoken_of) == {"5321", "2033", "8314", "1870"}

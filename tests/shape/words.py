@@ -138,5 +138,6 @@ def documented(page: str) -> set[str]:
 
 
 def rfcs(texts: Iterable[str]) -> set[str]:
-    """Return the RFCs that are spoken of."""
-    return {number for text in texts for number in re.findall(r"RFC[ -]?(\d+)", text)}
+    """Return the RFCs that are spoken of, or begin a row of a table."""
+    spoken = re.compile(r"(?m)(?:RFC[ -]?(\d+))|(?:^\| (\d{3,5}) \|)")
+    return {one or other for text in texts for one, other in spoken.findall(text)}
