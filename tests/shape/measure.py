@@ -122,7 +122,7 @@ def _frozen(source: Source) -> Iterator[str]:
             yield node.name
 
 
-def _is_quiet(node: ast.stmt, makers: set[str]) -> bool:
+def _is_quiet(node: ast.stmt, makers: frozenset[str]) -> bool:
     match node:
         case ast.Assign(value=value):
             return _stays(value, makers)
@@ -139,7 +139,7 @@ def _is_quiet(node: ast.stmt, makers: set[str]) -> bool:
             return isinstance(node, Function | ast.Import | ast.ImportFrom)
 
 
-def _stays(value: ast.expr, makers: set[str]) -> bool:
+def _stays(value: ast.expr, makers: frozenset[str]) -> bool:
     """Tell whether a value is one nobody can change."""
     match value:
         case ast.Call():
