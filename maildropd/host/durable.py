@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Files that are wholly there after a power cut, or not there at all.
+
+A write may stop half way; a new name may be forgotten.  So the content is
+synced before it gets its name, and the directory after.  Every file we own
+is written here, so that one test can break each step in turn.
+"""
+
+import os
+from collections.abc import Iterable
+from contextlib import ExitStack, suppress
+from pathlib import Path
+
+
+def create(path: Path, pieces: Iterable[bytes], mode: int = 0o600) -> None:
+    """Make a new file; on return its octets and its name survive a power cut.
+
+    Nothing is ever replaced: raise ``FileExistsError`` instead.  Whatever is
+    raised, also by ``pieces``, there is no such file then.
+    """
+    unfinished = path.with_name(f".{path.name}.tmp")
+    with ExitStack() as undo:
+        descriptor = _open(unfinished, mode)
+        undo.callback(_forget, unfinished)
+        _fill(descriptor, pieces)
+        # Unlike a rename, a link refuses a name that is taken.
+        os.link(unfinished, path)
+        undo.callback(_forget, path)
+        os.unlink(unfinished)
+        sync_directory(path.parent)
+        undo.pop_all()
+
+
+def remove(path: Path) -> None:
+    """Take a file away, if it is there; a power cut may bring it back."""
+    with suppress(FileNotFoundError):
+        os.unlink(path)
+
+
+def make_directory(path: Path, mode: int = 0o700) -> None:
+    """Make a directory, and those above it, unless they are there."""
+    if not os.path.isdir(path):
+        make_directory(path.parent, 0o755)
+        with suppress(FileExistsError):
+            os.mkdir(path, mode)
+        sync_directory(path.parent)
+
+
+def sync_directory(path: Path) -> None:
+    """Make the names in a directory, as they are now, survive a power cut."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _open(path: Path, mode: int) -> int:
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+    return os.open(path, flags, mode)
+
+
+def _fill(descriptor: int, pieces: Iterable[bytes]) -> None:
+    try:
+        for piece in pieces:
+            rest = memoryview(piece)
+            while rest:
+                rest = rest[os.write(descriptor, rest) :]
+        # A failed sync is final: the kernel may have dropped the pages, and a
+        # second call would report success.
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _forget(path: Path) -> None:
+    with suppress(OSError):  # we are on the way out with the first error
+        os.unlink(path)

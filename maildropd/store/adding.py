@@ -1,0 +1,136 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The changes that bring messages in, and the memory of submission keys.
+
+A key outlives its message: what is submitted again after it was delivered is
+a repetition all the same.  Whoever chose the key says when it may go.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from maildropd.host.clock import Clock
+from maildropd.mail.envelope import QueueId, Submission
+from maildropd.store.base import State, Stored
+from maildropd.store.content import Kept
+from maildropd.store.rows import micros, number
+from maildropd.store.writer import Transaction
+
+KEY_LIFE = timedelta(days=10)  # of keys that nobody forgets
+_PURGE_EVERY = timedelta(hours=1)
+_PURGE_STEP = 1000  # keys looked at, pages given back, at a time
+
+_INSERT_KEY = (
+    "INSERT INTO submission (key, queue_id, since) VALUES (?, ?, ?)"
+    " ON CONFLICT (key) DO NOTHING"
+)
+_INSERT_MESSAGE = (
+    "INSERT INTO message (queue_id, reverse_path, submitter, uid, message_id,"
+    " arrived, give_up, size, sha256, file) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+)
+_INSERT_CONTENT = "INSERT INTO content (number, octets) VALUES (?, ?)"
+_INSERT_RECIPIENT = (
+    "INSERT INTO recipient (queue_id, number, forward_path, state, due)"
+    " VALUES (?, ?, ?, ?, ?)"
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Add:
+    """Store one message whose content is kept already."""
+
+    queue_id: QueueId
+    submission: Submission
+    kept: Kept
+    arrived: datetime
+    give_up: datetime
+
+    def __call__(self, transaction: Transaction) -> Stored:
+        """Insert everything, or find that the key is known."""
+        first = self._claim_key(transaction)
+        if first is not None:
+            return Stored(queue_id=first, size=self.kept.size, repeated=True)
+        self._insert(transaction)
+        return Stored(queue_id=self.queue_id, size=self.kept.size)
+
+    def _claim_key(self, transaction: Transaction) -> QueueId | None:
+        key = self.submission.key
+        if key is None:
+            return None
+        row = (key, self.queue_id, micros(self.arrived))
+        if transaction.execute(_INSERT_KEY, row).rowcount:
+            return None
+        query = "SELECT queue_id FROM submission WHERE key = ?"
+        (first,) = transaction.execute(query, (key,)).fetchone()
+        return QueueId(first)
+
+    def _insert(self, transaction: Transaction) -> None:
+        queue_id, kept = self.queue_id, self.kept
+        transaction.execute(_INSERT_MESSAGE, self._row())
+        if kept.octets is not None:
+            transaction.execute(_INSERT_CONTENT, (number(queue_id), kept.octets))
+            transaction.octets += kept.size
+        due = micros(self.arrived)
+        rows = [
+            (queue_id, n, path, State.READY, due)
+            for n, path in enumerate(self.submission.recipients)
+        ]
+        transaction.executemany(_INSERT_RECIPIENT, rows)
+        transaction.count(State.READY, len(rows))
+
+    def _row(self) -> tuple[object, ...]:
+        what, kept = self.submission, self.kept
+        return (
+            self.queue_id,
+            what.reverse_path,
+            what.submitter.name,
+            what.submitter.uid,
+            what.message_id,
+            micros(self.arrived),
+            micros(self.give_up),
+            kept.size,
+            kept.sha256,
+            self.queue_id if kept.octets is None else None,
+        )
+
+
+def forget_keys(transaction: Transaction, keys: Sequence[str]) -> None:
+    """Let keys be used anew."""
+    transaction.executemany(
+        "DELETE FROM submission WHERE key = ?", [(key,) for key in keys]
+    )
+
+
+class Housekeeping:
+    """What is done in quiet moments, a step at a time: old keys, free pages."""
+
+    def __init__(self, clock: Clock) -> None:
+        """Begin a round at once."""
+        self._clock = clock
+        self._after = ""  # the last key looked at in this round
+        self._next_round = clock.monotonic()
+
+    def __call__(self, transaction: Transaction) -> bool:
+        """Make one step; return whether another should follow soon."""
+        looking = self._clock.monotonic() >= self._next_round
+        if looking:
+            self._purge(transaction)
+        query = "PRAGMA freelist_count"
+        (free,) = transaction.execute(query).fetchone()
+        if free > _PURGE_STEP:
+            transaction.execute(f"PRAGMA incremental_vacuum({_PURGE_STEP})").fetchall()
+        return (looking and bool(self._after)) or free > 2 * _PURGE_STEP
+
+    def _purge(self, transaction: Transaction) -> None:
+        """Walk on over the keys, so that no step reads the whole table."""
+        found = transaction.execute(
+            "SELECT key, since FROM submission WHERE key > ? ORDER BY key LIMIT ?",
+            (self._after, _PURGE_STEP),
+        ).fetchall()
+        before = micros(self._clock.now() - KEY_LIFE)
+        forget_keys(transaction, [key for key, since in found if since < before])
+        if len(found) == _PURGE_STEP:
+            self._after = found[-1][0]
+        else:
+            self._after = ""
+            self._next_round = self._clock.monotonic() + _PURGE_EVERY

@@ -1,0 +1,105 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A connection to queue.db, and what the errors of SQLite mean to us."""
+
+import sqlite3
+from contextlib import suppress
+from pathlib import Path
+
+from maildropd.mail.errors import StoreFull, StoreUnusable
+
+_MAGIC = b"SQLite format 3\0"
+
+# Per connection.  A commit is durable when it returns (synchronous); memory
+# stays small whatever the file's size (cache_size in KiB, no mmap); the log
+# shrinks again after a burst.
+_SETTINGS = (
+    "PRAGMA synchronous = FULL",
+    "PRAGMA cache_size = -3072",
+    "PRAGMA mmap_size = 0",
+    "PRAGMA temp_store = MEMORY",
+    "PRAGMA journal_size_limit = 16777216",
+    "PRAGMA wal_autocheckpoint = 0",
+    "PRAGMA secure_delete = OFF",
+)
+
+
+def connect(path: Path) -> sqlite3.Connection:
+    """Open queue.db; it must be there.  Transactions are begun by hand."""
+    connection = sqlite3.connect(
+        f"{path.absolute().as_uri()}?mode=rw",
+        uri=True,
+        timeout=5,
+        isolation_level=None,
+        check_same_thread=False,  # each has one user at a time, see sqlite.py
+        cached_statements=128,
+    )
+    for setting in _SETTINGS:
+        connection.execute(setting).fetchall()
+    return connection
+
+
+def refuse_foreign(path: Path) -> None:
+    """Raise ``StoreUnusable`` if the file is no database at all."""
+    with path.open("rb") as file:
+        head = file.read(len(_MAGIC))
+    if head and head != _MAGIC:
+        raise StoreUnusable(
+            f"{path} is not a database, or it is damaged; move it away (an empty"
+            " queue is begun) or restore it, it is untouched"
+        )
+
+
+def primary(error: sqlite3.Error) -> int:
+    """Return SQLite's result code without its extension; 0 if there is none."""
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF
+
+
+def translated(error: sqlite3.Error, path: Path) -> StoreFull | StoreUnusable:
+    """Say what an error of SQLite means."""
+    name = getattr(error, "sqlite_errorname", type(error).__name__)
+    if primary(error) == sqlite3.SQLITE_FULL:
+        return StoreFull(f"no room for {path}")
+    return StoreUnusable(f"{path}: {error} ({name})")
+
+
+class Database:
+    """The writer's connection: dropped when in doubt, made again when needed."""
+
+    def __init__(self, path: Path, connection: sqlite3.Connection) -> None:
+        """Go on with a connection that was made and prepared."""
+        self.path = path
+        self._connection: sqlite3.Connection | None = connection
+
+    def connection(self) -> sqlite3.Connection:
+        """Return the connection; make a new one if the last was dropped."""
+        if self._connection is None:
+            self._connection = _scrubbed(connect(self.path))
+        return self._connection
+
+    def rollback(self) -> None:
+        """Undo an open transaction, if there is one."""
+        if self._connection and self._connection.in_transaction:
+            self._connection.execute("ROLLBACK")
+
+    def disconnect(self) -> None:
+        """Let go of the connection."""
+        dropped, self._connection = self._connection, None
+        if dropped:
+            with suppress(sqlite3.Error):  # it was of no use any more
+                dropped.close()
+
+
+def _scrubbed(connection: sqlite3.Connection) -> sqlite3.Connection:
+    """Make sure that a commit that failed cannot come back after a crash.
+
+    When the sync of the log fails, its frames may be on disk all the same,
+    and a recovery would take them for committed.  Nothing reads them while
+    any connection is open; a write of our own puts other frames in their place.
+    """
+    try:
+        (version,) = connection.execute("PRAGMA user_version").fetchone()
+        connection.execute(f"PRAGMA user_version = {version}")
+    except sqlite3.Error:
+        connection.close()
+        raise
+    return connection

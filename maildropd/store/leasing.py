@@ -1,0 +1,178 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The changes an attempt needs: claim before it, settle after it.
+
+The fence grows with each claim.  An outcome is recorded only under the fence
+of the lease it belongs to, so one that comes too late changes nothing.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from maildropd.mail.envelope import QueueId
+from maildropd.store.base import (
+    Lease,
+    LeasedRecipient,
+    Settled,
+    Settlement,
+    State,
+)
+from maildropd.store.rows import MESSAGE, envelope, micros, number, time
+from maildropd.store.writer import Transaction
+
+_WAITING = (State.READY, State.DEFERRED)
+_DUE = (
+    "SELECT due, queue_id FROM recipient WHERE state = ? AND due <= ?"
+    " ORDER BY due LIMIT ?"
+)
+_LEASE = (
+    "UPDATE recipient SET owner = ?, fence = fence + 1, due = ?"
+    " WHERE queue_id = ? AND state IN ('ready', 'deferred') AND due <= ?"
+    " RETURNING number, forward_path, attempts, fence"
+)
+_RENEW = (
+    "UPDATE recipient SET due = ?"
+    " WHERE queue_id = ? AND number = ? AND fence = ? AND owner = ?"
+)
+_DELIVERED = (
+    "DELETE FROM recipient"
+    " WHERE queue_id = ? AND number = ? AND fence = ? AND owner = ? RETURNING state"
+)
+_FOUND = (
+    "SELECT state, hold FROM recipient"
+    " WHERE queue_id = ? AND number = ? AND fence = ? AND owner = ?"
+)
+_RECORD = (
+    "UPDATE recipient SET owner = NULL, hold = 0, state = ?, due = ?,"
+    " attempts = attempts + ?, code = coalesce(?, code), status = coalesce(?, status),"
+    " text = coalesce(?, text), relay = coalesce(nullif(?, ''), relay)"
+    " WHERE queue_id = ? AND number = ?"
+)
+_EMPTY = (
+    "DELETE FROM message WHERE queue_id = ?1 AND NOT EXISTS"
+    " (SELECT 1 FROM recipient WHERE queue_id = ?1) RETURNING file"
+)
+
+
+def take_over(transaction: Transaction, owner: str, now: datetime) -> int:
+    """Make due what others had leased: the directory's lock says they are dead."""
+    rows = transaction.execute(
+        "SELECT queue_id, number, state, due, hold FROM recipient"
+        " WHERE owner IS NOT NULL AND owner <> ?",
+        (owner,),
+    ).fetchall()
+    for queue_id, n, was, end, hold in rows:
+        state = State.HOLD if hold else was
+        due = None if hold else min(end, micros(now))
+        transaction.execute(
+            "UPDATE recipient SET owner = NULL, hold = 0, state = ?, due = ?"
+            " WHERE queue_id = ? AND number = ?",
+            (state, due, queue_id, n),
+        )
+        transaction.count(was, -1)
+        transaction.count(state, 1)
+    return len(rows)
+
+
+def claim(
+    transaction: Transaction, owner: str, limit: int, now: datetime, until: datetime
+) -> list[Lease]:
+    """Lease what is due, message by message, oldest due time first."""
+    at, end = micros(now), micros(until)
+    due: list[tuple[int, str]] = []
+    for state in _WAITING:
+        due += transaction.execute(_DUE, (state, at, limit))
+    due.sort()
+    leases = []
+    for queue_id in dict.fromkeys(queue_id for _, queue_id in due[:limit]):
+        row = transaction.execute(MESSAGE, (queue_id,)).fetchone()
+        leased = transaction.execute(_LEASE, (owner, end, queue_id, at)).fetchall()
+        recipients = (
+            LeasedRecipient(number=n, forward_path=path, attempts=attempts, fence=fence)
+            for n, path, attempts, fence in sorted(leased)
+        )
+        leases.append(
+            Lease(
+                envelope=envelope(row),
+                give_up=time(row[-1]),
+                recipients=tuple(recipients),
+            )
+        )
+    return leases
+
+
+def renew(transaction: Transaction, owner: str, lease: Lease, until: datetime) -> bool:
+    """Prolong a lease; tell whether all of it was still ours."""
+    end, queue_id = micros(until), lease.envelope.queue_id
+    kept = [
+        transaction.execute(
+            _RENEW, (end, queue_id, one.number, one.fence, owner)
+        ).rowcount
+        for one in lease.recipients
+    ]
+    return all(kept)
+
+
+def settle(
+    transaction: Transaction, owner: str, settlements: Sequence[Settlement]
+) -> Settled:
+    """Record outcomes; a message whose last recipient was delivered goes."""
+    lost: list[Settlement] = []
+    touched: dict[QueueId, None] = {}
+    for one in settlements:
+        mine = (one.queue_id, one.recipient.number, one.recipient.fence, owner)
+        if one.state is not None:
+            done = _record(transaction, one, mine)
+        else:
+            done = _delivered(transaction, mine)
+            touched[one.queue_id] = None
+        if not done:
+            lost.append(one)
+    gone = tuple(
+        queue_id for queue_id in touched if _remove_empty(transaction, queue_id)
+    )
+    return Settled(lost=tuple(lost), done=gone)
+
+
+def _delivered(transaction: Transaction, mine: tuple[object, ...]) -> bool:
+    found = transaction.execute(_DELIVERED, mine).fetchone()
+    if found:
+        transaction.count(found[0], -1)
+    return found is not None
+
+
+def _record(
+    transaction: Transaction, one: Settlement, mine: tuple[object, ...]
+) -> bool:
+    found = transaction.execute(_FOUND, mine).fetchone()
+    if found is None:
+        return False
+    was, hold = found
+    state: str = State.HOLD if hold else one.state or was
+    if state in _WAITING and not one.attempted:
+        state = was
+    due = micros(one.due) if one.due and state in _WAITING else None
+    reply = one.reply
+    said = (reply.code, reply.status, reply.text) if reply else (None, None, None)
+    row = (state, due, one.attempted, *said, one.relay, *mine[:2])
+    transaction.execute(_RECORD, row)
+    transaction.count(was, -1)
+    transaction.count(state, 1)
+    return True
+
+
+def _remove_empty(transaction: Transaction, queue_id: QueueId) -> bool:
+    found = transaction.execute(_EMPTY, (queue_id,)).fetchone()
+    if found is None:
+        return False
+    remove_content(transaction, queue_id, found[0])
+    return True
+
+
+def remove_content(
+    transaction: Transaction, queue_id: QueueId, file: str | None
+) -> None:
+    """Remove the octets of a message that goes: the row now, a file after."""
+    if file is None:
+        transaction.execute("DELETE FROM content WHERE number = ?", (number(queue_id),))
+    else:
+        transaction.doomed.append(file)

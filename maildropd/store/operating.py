@@ -1,0 +1,132 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The changes an operator asks for: hold, release, remove, flush.
+
+What is being delivered is never pulled away from under an attempt.
+"""
+
+from collections.abc import Sequence
+from concurrent.futures import Future
+from datetime import datetime
+
+from maildropd.mail.envelope import QueueId
+from maildropd.store.base import State
+from maildropd.store.leasing import remove_content
+from maildropd.store.rows import micros
+from maildropd.store.writer import Transaction, Writer
+
+FLUSH_STEP = 2000  # recipients in one change: other changes get between
+
+
+def hold(transaction: Transaction, owner: str, queue_id: QueueId) -> bool:
+    """Stop what waits; mark what is leased, to be stopped when it is settled."""
+    waiting = transaction.execute(
+        "SELECT number, state FROM recipient WHERE queue_id = ?"
+        " AND state IN ('ready', 'deferred') AND owner IS NOT ?",
+        (queue_id, owner),
+    ).fetchall()
+    for number, state in waiting:
+        transaction.execute(
+            "UPDATE recipient SET state = 'hold', due = NULL, owner = NULL"
+            " WHERE queue_id = ? AND number = ?",
+            (queue_id, number),
+        )
+        transaction.count(state, -1)
+        transaction.count(State.HOLD, 1)
+    marked = transaction.execute(
+        "UPDATE recipient SET hold = 1 WHERE queue_id = ? AND owner = ?",
+        (queue_id, owner),
+    ).rowcount
+    return bool(waiting or marked)
+
+
+def release(transaction: Transaction, queue_id: QueueId, now: datetime) -> bool:
+    """Make due what is held or failed; take back the wish to hold."""
+    stopped = transaction.execute(
+        "SELECT number, state, attempts FROM recipient WHERE queue_id = ?"
+        " AND state IN ('hold', 'failed')",
+        (queue_id,),
+    ).fetchall()
+    for number, was, attempts in stopped:
+        state = State.DEFERRED if attempts else State.READY
+        transaction.execute(
+            "UPDATE recipient SET state = ?, due = ? WHERE queue_id = ? AND number = ?",
+            (state, micros(now), queue_id, number),
+        )
+        transaction.count(was, -1)
+        transaction.count(state, 1)
+    unmarked = transaction.execute(
+        "UPDATE recipient SET hold = 0 WHERE queue_id = ? AND hold = 1", (queue_id,)
+    ).rowcount
+    return bool(stopped or unmarked)
+
+
+def remove(transaction: Transaction, owner: str, queue_id: QueueId) -> bool:
+    """Take a message out, unless it is being delivered."""
+    query = "SELECT 1 FROM recipient WHERE queue_id = ? AND owner = ?"
+    if transaction.execute(query, (queue_id, owner)).fetchone():
+        return False
+    query = "DELETE FROM message WHERE queue_id = ? RETURNING file"
+    found = transaction.execute(query, (queue_id,)).fetchone()
+    if found is None:
+        return False
+    query = "DELETE FROM recipient WHERE queue_id = ? RETURNING state"
+    for (state,) in transaction.execute(query, (queue_id,)).fetchall():
+        transaction.count(state, -1)
+    remove_content(transaction, queue_id, found[0])
+    return True
+
+
+def flush_these(
+    transaction: Transaction, owner: str, queue_ids: Sequence[QueueId], now: datetime
+) -> int:
+    """Make the deferred recipients of some messages due."""
+    at = micros(now)
+    return sum(
+        transaction.execute(
+            "UPDATE recipient SET due = ? WHERE queue_id = ? AND state = 'deferred'"
+            " AND due > ? AND owner IS NOT ?",
+            (at, queue_id, at, owner),
+        ).rowcount
+        for queue_id in queue_ids
+    )
+
+
+class Flush:
+    """Make all deferred recipients due, in steps, with one future for all."""
+
+    def __init__(self, writer: Writer, owner: str, now: datetime) -> None:
+        """Begin."""
+        self.future: Future[int] = Future()
+        self._writer = writer
+        self._owner = owner
+        self._now = now
+        self._flushed = 0
+        self._step()
+
+    def _step(self) -> None:
+        self._writer.submit(self._some).add_done_callback(self._stepped)
+
+    def _some(self, transaction: Transaction) -> int:
+        """Flush some; fewer than FLUSH_STEP are the last."""
+        at = micros(self._now)
+        chosen = transaction.execute(
+            "SELECT queue_id, number FROM recipient WHERE state = 'deferred'"
+            " AND due > ? AND owner IS NOT ? ORDER BY due LIMIT ?",
+            (at, self._owner, FLUSH_STEP),
+        ).fetchall()
+        transaction.executemany(
+            "UPDATE recipient SET due = ? WHERE queue_id = ? AND number = ?",
+            [(at, queue_id, number) for queue_id, number in chosen],
+        )
+        return len(chosen)
+
+    def _stepped(self, step: Future[int]) -> None:
+        error = step.exception()
+        if error:
+            self.future.set_exception(error)
+            return
+        self._flushed += step.result()
+        if step.result() == FLUSH_STEP:
+            self._step()
+        else:
+            self.future.set_result(self._flushed)

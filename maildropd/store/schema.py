@@ -1,0 +1,129 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The tables of queue.db, their version, and the way from older ones.
+
+A claim moves ``due`` to the end of its lease, so that one range of the index
+(state, due) holds what is due and skips what is leased.
+"""
+
+import sqlite3
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from maildropd.mail.errors import StoreUnusable
+
+APPLICATION_ID = 0x4D61_6944  # "MaiD", in the file's header for file(1)
+
+_TABLES = (
+    # Times are microseconds since 1970, in UTC.
+    """CREATE TABLE message (
+        queue_id TEXT PRIMARY KEY,
+        reverse_path TEXT,  -- NULL is the null reverse-path, <>
+        submitter TEXT NOT NULL,
+        uid INTEGER,
+        message_id TEXT,
+        arrived INTEGER NOT NULL,
+        give_up INTEGER NOT NULL,
+        size INTEGER NOT NULL,
+        sha256 BLOB NOT NULL,
+        file TEXT  -- in content/; NULL: the octets are in table content
+    ) WITHOUT ROWID, STRICT""",
+    """CREATE TABLE content (
+        number INTEGER PRIMARY KEY,  -- the queue id, read as a number
+        octets BLOB NOT NULL
+    ) STRICT""",
+    """CREATE TABLE recipient (
+        queue_id TEXT NOT NULL,
+        number INTEGER NOT NULL,
+        forward_path TEXT NOT NULL,
+        state TEXT NOT NULL,
+        due INTEGER,  -- of ready and deferred; the end of the lease if leased
+        attempts INTEGER NOT NULL DEFAULT 0,
+        fence INTEGER NOT NULL DEFAULT 0,
+        owner TEXT,  -- of the lease; NULL: not leased
+        hold INTEGER NOT NULL DEFAULT 0,  -- hold it when its lease is settled
+        code INTEGER, status TEXT, text TEXT,  -- the last reply
+        relay TEXT NOT NULL DEFAULT '',
+        PRIMARY KEY (queue_id, number),
+        CHECK ((state IN ('ready', 'deferred')) = (due IS NOT NULL))
+    ) WITHOUT ROWID, STRICT""",
+    "CREATE INDEX recipient_due ON recipient (state, due)",
+    "CREATE INDEX recipient_leased ON recipient (owner) WHERE owner IS NOT NULL",
+    """CREATE TABLE submission (
+        key TEXT PRIMARY KEY,
+        queue_id TEXT NOT NULL,
+        since INTEGER NOT NULL
+    ) WITHOUT ROWID, STRICT""",
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Schema:
+    """One version of the tables: how to make them, how to get there."""
+
+    version: int = 1
+    tables: Sequence[str] = _TABLES
+    # From each older version, the statements that lead to the next one.
+    steps: Mapping[int, Sequence[str]]
+
+    @classmethod
+    def current(cls) -> "Schema":
+        """Return what this version of maildropd works with."""
+        return cls(steps={})
+
+
+def prepare(connection: sqlite3.Connection, path: Path, schema: Schema) -> int:
+    """Bring the tables to this schema; return the version they had before.
+
+    Each step is a transaction, so that a cut leaves a version that is known.
+    Raise ``StoreUnusable``, and touch nothing, if the file is not ours.
+    """
+    found = _version(connection, path, schema)
+    if found == 0:
+        # It must be said before the first table is made.
+        connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
+        connection.execute("PRAGMA journal_mode = WAL").fetchone()
+        _step(connection, schema.tables, schema.version)
+        return schema.version
+    connection.execute("PRAGMA journal_mode = WAL").fetchone()
+    for version in range(found, schema.version):
+        _step(connection, schema.steps[version], version + 1)
+    return found
+
+
+def _version(connection: sqlite3.Connection, path: Path, schema: Schema) -> int:
+    (application,) = connection.execute("PRAGMA application_id").fetchone()
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    (tables,) = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
+    if application == version == tables == 0:
+        return 0
+    if application != APPLICATION_ID:
+        raise StoreUnusable(
+            f"{path} is a database of some other program; move it away, or set"
+            " state_directory to a directory of our own"
+        )
+    if version > schema.version:
+        raise StoreUnusable(
+            f"{path} was written by a newer maildropd (schema {version}, this one"
+            f" knows {schema.version}); install that version again, it is untouched"
+        )
+    oldest = min([schema.version, *schema.steps])
+    if version < oldest:
+        raise StoreUnusable(
+            f"{path} has schema {version}, older than any this version can read"
+            f" ({oldest}); let a version between empty the queue first"
+        )
+    return int(version)
+
+
+def _step(connection: sqlite3.Connection, statements: Sequence[str], to: int) -> None:
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        for statement in statements:
+            connection.execute(statement)
+        connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+        connection.execute(f"PRAGMA user_version = {to}")
+        connection.execute("COMMIT")
+    finally:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
