@@ -1,0 +1,58 @@
+# SPDX-License-Identifier: Apache-2.0
+"""MAIL and RCPT as octets, and which recipients cannot be named at all.
+
+An address comes from a submitter.  Whatever could end its line or its angle
+brackets, and so become a command or a parameter, is refused here again.
+"""
+
+import re
+from collections.abc import Collection
+
+from maildropd.mail.reply import Reply
+from maildropd.relay.letter import Letter
+
+# Quoted strings, and single characters that mean nothing (RFC 5321 4.1.2).
+_ADDRESS = re.compile(
+    r'(?:"(?:[^"\\\x00-\x1f\x7f\ud800-\udfff]|\\[^\x00-\x1f\x7f\ud800-\udfff])*"'
+    r'|[^"<>\x00-\x20\x7f\ud800-\udfff])+'
+)
+_BAD_RECIPIENT = Reply(553, "5.1.3", "address cannot be said in SMTP")
+_BAD_SENDER = Reply(553, "5.1.7", "sender address cannot be said in SMTP")
+_NOT_ASCII = Reply(553, "5.6.7", "address is not ASCII, and the server lacks SMTPUTF8")
+
+
+def unspeakable(address: str, offered: Collection[str]) -> Reply | None:
+    """Return why a recipient cannot be named to this server, or None."""
+    if not _ADDRESS.fullmatch(address):
+        return _BAD_RECIPIENT
+    if not address.isascii() and "smtputf8" not in offered:
+        return _NOT_ASCII
+    return None
+
+
+def unspeakable_sender(
+    reverse_path: str | None, offered: Collection[str]
+) -> Reply | None:
+    """Return why the sender cannot be named to this server, or None."""
+    why = unspeakable(reverse_path, offered) if reverse_path else None
+    return _BAD_SENDER if why is _BAD_RECIPIENT else why
+
+
+def mail(
+    letter: Letter, recipients: Collection[str], offered: Collection[str]
+) -> bytes:
+    """Return the MAIL command, with what the server offers and the mail needs."""
+    path = letter.delivery.envelope.reverse_path or ""
+    line = f"MAIL FROM:<{path}>"
+    if "size" in offered:
+        line += f" SIZE={letter.size}"
+    if letter.eight_bit and "8bitmime" in offered:
+        line += " BODY=8BITMIME"
+    if not (path.isascii() and all(map(str.isascii, recipients))):
+        line += " SMTPUTF8"
+    return f"{line}\r\n".encode()
+
+
+def rcpt(forward_path: str) -> bytes:
+    """Return the RCPT command."""
+    return f"RCPT TO:<{forward_path}>\r\n".encode()

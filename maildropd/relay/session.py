@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A connection made ready: greeted, encrypted as demanded, logged in.
+
+Whatever goes wrong here says nothing about any message: it is a
+``RouteError``, and the mail waits.
+"""
+
+import ssl
+from dataclasses import dataclass
+
+from maildropd.config.model import RelayConfig, Tls
+from maildropd.mail.errors import RouteError
+from maildropd.mail.reply import Reply
+from maildropd.relay.auth import authenticate
+from maildropd.relay.connect import RESOLVER_LIMIT, connect
+from maildropd.relay.login import Login
+from maildropd.relay.wire import ConnectionLost, Said, Wire
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Identity:
+    """Who we are, and to whom we speak how."""
+
+    config: RelayConfig
+    login: Login | None
+    hostname: str  # said in EHLO
+
+
+def open_session(wire: Wire, who: Identity, context: ssl.SSLContext | None) -> None:
+    """Connect a wire, and make it ready for MAIL; or raise ``RouteError``."""
+    config = who.config
+    wire.alive(config.connect_timeout + RESOLVER_LIMIT)
+    wire.step("connect", config.connect_timeout)
+    try:
+        connect(wire, config)
+        _greet(wire, config, context)
+        if who.login is not None:
+            authenticate(wire, who.login, config)
+    except ConnectionLost as error:
+        raise RouteError(error.reply.text, error.reply) from error
+
+
+def _greet(wire: Wire, config: RelayConfig, context: ssl.SSLContext | None) -> None:
+    if config.tls is Tls.IMPLICIT and context is not None:
+        wire.step("TLS handshake", config.command_timeout)
+        wire.encrypt(context, config.host)
+    wire.step("greeting", config.greeting_timeout)
+    _demand(wire.getreply(), "greeting")
+    _hello(wire, config)
+    if config.tls in (Tls.OPPORTUNISTIC, Tls.REQUIRED) and context is not None:
+        _start_tls(wire, config, context)
+
+
+def _hello(wire: Wire, config: RelayConfig) -> None:
+    wire.step("EHLO", config.command_timeout)
+    said = wire.ehlo()
+    if said[0] == 421 or said[0] < 500:
+        _demand(said, "EHLO")
+    else:  # from before 1995, or a firewall that thinks so (RFC 5321 3.2)
+        wire.step("HELO", config.command_timeout)
+        _demand(wire.helo(), "HELO")
+
+
+def _start_tls(wire: Wire, config: RelayConfig, context: ssl.SSLContext) -> None:
+    if not wire.has_extn("starttls"):
+        if config.tls is Tls.OPPORTUNISTIC:
+            return
+        why = "the server does not offer STARTTLS, and tls = required"
+        raise RouteError(why, Reply(451, "4.7.4", why))
+    # From here on there is no way back to clear: whoever can break a
+    # handshake could read the mail (RFC 3207 section 6).
+    wire.step("STARTTLS", config.command_timeout)
+    wire.putcmd("STARTTLS")
+    _demand(wire.getreply(), "STARTTLS")
+    wire.encrypt(context, config.host)
+    _hello(wire, config)
+
+
+def _demand(said: Said, step: str) -> None:
+    reply = Reply.parse(*said)
+    if reply.code // 100 != 2:
+        text = f"{reply.text} (in reply to {step})"
+        raise RouteError(text, Reply(reply.code, reply.status, text))

@@ -1,0 +1,167 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One message over one connection, to one outcome per recipient.
+
+Up to the final dot nothing is delivered, and a broken conversation may be
+begun anew.  Once the dot has gone out, silence means doubt: taken or not,
+nobody knows, and the recipients wait for another attempt (RFC 1047).
+"""
+
+from collections.abc import Iterable, Sequence
+from datetime import timedelta
+
+from maildropd.config.model import RelayConfig
+from maildropd.mail.errors import RouteMisconfigured
+from maildropd.mail.outcome import Outcome
+from maildropd.mail.reply import Reply
+from maildropd.relay import commands
+from maildropd.relay.dialogue import Dialogue, Interrupted
+from maildropd.relay.letter import Letter
+from maildropd.relay.refusal import Step, deferral, misconfigured, refusal
+from maildropd.relay.wire import ConnectionLost, Wire
+
+_UNASKED = timedelta(seconds=5)  # for the rest of a reply that has begun to arrive
+
+
+class Transaction:
+    """The attempt to hand over one message; used once."""
+
+    def __init__(
+        self, wire: Wire, letter: Letter, recipients: Sequence[str], config: RelayConfig
+    ) -> None:
+        """Prepare; the wire is open and greeted."""
+        self.refused = False  # by the server, for good: at least one recipient
+        self._wire = wire
+        self._letter = letter
+        self._recipients = recipients
+        self._config = config
+        self._relay = config.destination
+        self._dialogue = Dialogue(wire, config)
+        self._outcomes: dict[int, Outcome] = {}  # by place in recipients
+
+    def run(self) -> tuple[Outcome, ...]:
+        """Return the outcomes, or raise.
+
+        ``Interrupted`` and ``ConnectionLost``: nothing was delivered, and
+        what was decided until then is kept for ``end``.
+        """
+        named = self._named()
+        if named and self._offer(named):
+            self._hand_over()
+        return self._all()
+
+    def end(self, reply: Reply) -> tuple[Outcome, ...]:
+        """Defer whatever is undecided."""
+        self._give(self._undecided(), deferral(reply, self._relay))
+        return self._all()
+
+    @property
+    def step(self) -> Step:
+        """Where the transaction has come to."""
+        return self._dialogue.step
+
+    def _named(self) -> list[int]:
+        """Return the recipients that can be named to this server at all."""
+        offered = self._wire.esmtp_features
+        sender = self._letter.delivery.envelope.reverse_path
+        nobody = commands.unspeakable_sender(sender, offered)
+        for number, recipient in enumerate(self._recipients):
+            reply = nobody or commands.unspeakable(recipient, offered)
+            if reply is not None:
+                self._outcomes[number] = Outcome.of(reply, self._relay)
+        return self._undecided()
+
+    def _offer(self, named: list[int]) -> bool:
+        """Say the envelope; return whether the content is awaited by somebody."""
+        paths = [self._recipients[number] for number in named]
+        mail = commands.mail(self._letter, paths, self._wire.esmtp_features)
+        try:
+            granted = self._dialogue.say(mail, [*map(commands.rcpt, paths)])
+        finally:
+            denied = self._note_refusals(named)
+        if denied and len(denied) == len(named):
+            raise RouteMisconfigured("the server refuses us", denied[named[0]])
+        for number, reply in denied.items():
+            self._outcomes[number] = deferral(reply, self._relay)
+        wanted = self._undecided()
+        if granted and not wanted:
+            # Nobody is there to get the mail.  A lone dot would end it
+            # (RFC 2920 3.1), but hanging up cannot be taken for a message.
+            self._wire.close()
+        elif wanted and not granted:
+            refused = refusal(self._dialogue.said[-1], Step.DATA)
+            self._give(wanted, Outcome.of(refused, self._relay))
+        return granted and bool(wanted)
+
+    def _note_refusals(self, named: list[int]) -> dict[int, Reply]:
+        """Record who was refused; return those refused for what we are."""
+        said = self._dialogue.said
+        denied: dict[int, Reply] = {}
+        if said and said[0][0] >= 400:
+            reply = refusal(said[0], Step.MAIL)
+            if misconfigured(reply, Step.MAIL):
+                return dict.fromkeys(named, reply)
+            self._give(named, Outcome.of(reply, self._relay))
+            return denied
+        for number, answer in zip(named, said[1:], strict=False):
+            if answer[0] < 400:
+                continue
+            reply = refusal(answer, Step.RCPT)
+            if misconfigured(reply, Step.RCPT):
+                denied[number] = reply
+            else:
+                self._outcomes[number] = Outcome.of(reply, self._relay)
+                self.refused |= reply.permanent
+        return denied
+
+    def _hand_over(self) -> None:
+        wire = self._wire
+        self._at(Step.CONTENT, self._config.data_timeout)
+        for block in self._letter.blocks():
+            if wire.unprompted():
+                self._stopped()
+                return
+            wire.put(block)
+        self._at(Step.FINAL, self._config.final_timeout)
+        try:
+            outcome = self._verdict()
+        except ConnectionLost as error:
+            outcome = deferral(error.reply, self._relay, in_doubt=True)
+        self._give(self._undecided(), outcome)
+
+    def _verdict(self) -> Outcome:
+        said = self._wire.getreply()
+        self._wire.mid_transaction = False
+        if said[0] < 300:
+            return Outcome.of(Reply.parse(*said), self._relay)
+        if said[0] < 400:
+            raise self._wire.lost(f"unexpected reply {said[0]}", "4.5.0")
+        if said[0] == 421:
+            self._wire.close()
+        return Outcome.of(refusal(said, Step.FINAL), self._relay)
+
+    def _stopped(self) -> None:
+        """Take a reply that came before the final dot, and so cannot be a yes."""
+        wire = self._wire
+        self._at(Step.CONTENT, _UNASKED)
+        said = wire.getreply()
+        if said[0] < 400:
+            raise wire.lost(f"unasked reply {said[0]}", "4.5.0")
+        wire.close()
+        reply = refusal(said, Step.CONTENT)
+        if reply.code == 421:
+            raise Interrupted(reply, Step.CONTENT)
+        self._give(self._undecided(), Outcome.of(reply, self._relay))
+
+    def _at(self, step: Step, limit: timedelta) -> None:
+        self._dialogue.step = step
+        self._wire.step(step, limit)
+
+    def _undecided(self) -> list[int]:
+        return [n for n in range(len(self._recipients)) if n not in self._outcomes]
+
+    def _give(self, numbers: Iterable[int], outcome: Outcome) -> None:
+        for number in numbers:
+            self._outcomes[number] = outcome
+
+    def _all(self) -> tuple[Outcome, ...]:
+        return tuple(self._outcomes[number] for number in range(len(self._recipients)))

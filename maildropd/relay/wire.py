@@ -1,0 +1,236 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A connection to a server that may be slow, broken or hostile.
+
+smtplib with its weak places covered: every reply is bounded in time, length
+and lines, whatever is no reply ends the connection, and what went wrong is
+said in a ``Reply`` together with the place where it happened.
+"""
+
+import contextlib
+import select
+import smtplib
+import socket
+import ssl
+from datetime import timedelta
+
+from maildropd.host.clock import Clock
+from maildropd.mail.reply import Reply
+from maildropd.relay.base import Alive
+
+Said = tuple[int, bytes]
+"""A reply as smtplib gives it: code and text, lines joined by LF."""
+
+_LINE_LIMIT = 65_536  # a longer line is no reply
+_LINE_KEPT = 4_096
+_LINES_LIMIT = 100
+_RECEIVE = 65_536
+
+
+class ConnectionLost(smtplib.SMTPServerDisconnected):
+    """The connection is of no use any more; ``reply`` says why and where."""
+
+    def __init__(self, reply: Reply) -> None:
+        """Keep the reply that stands for what the server did not say."""
+        super().__init__(str(reply))
+        self.reply = reply
+
+
+class Wire(smtplib.SMTP):
+    """One connection, used by one thread.
+
+    ``step`` names what is done next and how long it may take; a reply that
+    is not complete within that time, counted from the first wait for it,
+    ends the connection, however steadily its octets drip in.
+    """
+
+    def __init__(self, hostname: str, clock: Clock, alive: Alive) -> None:
+        """Prepare; nothing is connected before ``adopt``."""
+        super().__init__(local_hostname=hostname)  # given: no look-up of our name
+        self.alive = alive
+        self.clock = clock
+        self.mid_transaction = False  # MAIL was accepted, and nothing ended it yet
+        self._aborted = False
+        self._poll = select.poll()
+        self._buffer = bytearray()
+        self._step = "connect"
+        self._limit = timedelta(0)
+        self._until: timedelta | None = None
+
+    def adopt(self, sock: socket.socket) -> None:
+        """Take a socket, connected or about to be."""
+        # Small writes follow each other without an answer between them (the
+        # end of a large message): Nagle would hold them for 40 ms.
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        sock.settimeout(self._limit.total_seconds())
+        self._poll = select.poll()
+        self._poll.register(sock, select.POLLIN)
+        self.sock = sock
+        self._connected()
+
+    def abort(self) -> None:
+        """End the connection under the hands of the thread that uses it."""
+        self._aborted = True
+        sock = self.sock
+        if sock is not None:
+            with contextlib.suppress(OSError):  # it is not connected (any more)
+                # Not the method of an SSLSocket: that would take the TLS away
+                # first, and let the other thread speak in clear.
+                socket.socket.shutdown(sock, socket.SHUT_RDWR)
+
+    def step(self, name: str, limit: timedelta) -> None:
+        """Name what comes next, and its time limit."""
+        self._step = name
+        if limit != self._limit:
+            self._limit = limit
+            if self.sock is not None:
+                self.sock.settimeout(limit.total_seconds())
+
+    def encrypt(self, context: ssl.SSLContext, host: str) -> None:
+        """Go on in TLS, and forget everything that was said in clear."""
+        if self._buffer:  # it would be read as if it had come through TLS
+            raise self.lost("plaintext was sent after the reply to STARTTLS", "4.7.5")
+        self.alive(self._limit)
+        try:
+            self.sock = context.wrap_socket(self._connected(), server_hostname=host)
+        except TimeoutError as error:
+            raise self._timed_out() from error
+        except ssl.SSLCertVerificationError as error:
+            why = f"certificate not accepted: {error.verify_message}"
+            raise self.lost(why, "4.7.5") from error
+        except (OSError, ValueError) as error:
+            raise self.lost(f"TLS failed: {error}", "4.7.5") from error
+        self.esmtp_features = {}
+        self.does_esmtp = False
+        self.ehlo_resp = self.helo_resp = None
+
+    @property
+    def encrypted(self) -> bool:
+        """Tell whether TLS protects what is said from here on."""
+        return isinstance(self.sock, ssl.SSLSocket)
+
+    def put(self, octets: bytes) -> None:
+        """Send, within the limit of the step."""
+        self.alive(self._limit)
+        try:
+            self._connected().sendall(octets)
+        except TimeoutError as error:
+            raise self._timed_out() from error
+        except OSError as error:
+            raise self._broken(error) from error
+
+    def putcmd(self, cmd: str, args: str = "") -> None:
+        """Send one command, as smtplib's own methods ask for it."""
+        line = f"{cmd} {args}" if args else cmd
+        if "\r" in line or "\n" in line:  # never shown: it may hold a secret
+            raise ValueError("a line end within an SMTP command")
+        self.put(line.encode("ascii") + b"\r\n")
+
+    def getreply(self) -> Said:
+        """Read one reply, or raise ``ConnectionLost``."""
+        self._until = None
+        line = self._line()
+        code = self._code(line)
+        if line[3:4] != b"-":
+            return code, line[4:].strip()
+        lines = [line[4:].strip()]
+        while line[3:4] == b"-":
+            if len(lines) == _LINES_LIMIT:
+                raise self.lost(f"reply of more than {_LINES_LIMIT} lines", "4.5.0")
+            line = self._line()
+            lines.append(line[4:].strip())
+            # The last code counts; but a yes that began as a no is neither.
+            if self._code(line) // 100 != code // 100:
+                raise self.lost("reply with contradicting codes", "4.5.0")
+            code = self._code(line)
+        return code, b"\n".join(lines)
+
+    def unprompted(self) -> bool:
+        """Tell whether the server spoke, or closed, without having been asked."""
+        if self._buffer:
+            return True
+        sock = self._connected()
+        ready = bool(self._poll.poll(0))
+        if not isinstance(sock, ssl.SSLSocket):
+            return ready
+        return (ready or bool(sock.pending())) and self._spoke(sock)
+
+    def lost(self, why: str, status: str = "4.4.2") -> ConnectionLost:
+        """Close, and make the error that tells it."""
+        self.close()
+        return ConnectionLost(Reply(451, status, f"{why} (at {self._step})"))
+
+    def _line(self) -> bytes:
+        buffer, searched = self._buffer, 0
+        while (end := buffer.find(b"\n", searched)) < 0:
+            searched = len(buffer)
+            if searched > _LINE_LIMIT:
+                raise self.lost("reply line without end", "4.5.0")
+            self._receive()
+        line = bytes(buffer[: min(end, _LINE_KEPT)])
+        del buffer[: end + 1]
+        return line
+
+    def _code(self, line: bytes) -> int:
+        digits = line[:3]
+        # An empty rest is "in" too: "250" alone is a reply (RFC 5321 4.2).
+        if not (digits.isdigit() and line[3:4].strip() in b"-"):
+            raise self.lost(f"not a reply: {_shown(line)}", "4.5.0")
+        code = int(digits)
+        if not 200 <= code <= 599:
+            raise self.lost(f"not a reply: {_shown(line)}", "4.5.0")
+        return code
+
+    def _receive(self) -> None:
+        sock = self._connected()
+        if self._until is None:
+            self.alive(self._limit)
+            self._until = self.clock.monotonic() + self._limit
+            octets = self._read(sock)
+        else:
+            left = self._until - self.clock.monotonic()
+            if left <= timedelta(0):
+                raise self._timed_out()
+            sock.settimeout(left.total_seconds())
+            octets = self._read(sock)
+            sock.settimeout(self._limit.total_seconds())
+        if not octets:
+            raise self.lost("connection closed by the server")
+        self._buffer += octets
+
+    def _read(self, sock: socket.socket) -> bytes:
+        try:
+            return sock.recv(_RECEIVE)
+        except TimeoutError as error:
+            raise self._timed_out() from error
+        except OSError as error:
+            raise self._broken(error) from error
+
+    def _spoke(self, sock: ssl.SSLSocket) -> bool:
+        # What can be read may be TLS's own (a session ticket), not SMTP.
+        sock.settimeout(0)
+        try:
+            self._buffer += sock.recv(_RECEIVE)
+        except ssl.SSLWantReadError:
+            return False
+        except OSError:
+            return True
+        finally:
+            sock.settimeout(self._limit.total_seconds())
+        return True
+
+    def _connected(self) -> socket.socket:
+        if self._aborted:
+            raise self.lost("broken off by us")
+        if self.sock is None:
+            raise self.lost("connection closed")
+        return self.sock
+
+    def _timed_out(self) -> ConnectionLost:
+        return self.lost(f"timed out after {self._limit.total_seconds():g} s")
+
+    def _broken(self, error: OSError) -> ConnectionLost:
+        return self.lost(f"connection broken: {error.strerror or error}")
+
+
+def _shown(line: bytes) -> str:
+    return ascii(line[:60].decode("latin-1"))
