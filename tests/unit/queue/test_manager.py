@@ -1,0 +1,344 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The queue on a real store, with a relay that does as it is told."""
+
+from collections import Counter
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from maildropd.host.heartbeat import Heartbeats
+from maildropd.mail.envelope import QueueId, Submission, Submitter, queue_id
+from maildropd.mail.errors import RouteError, RouteMisconfigured
+from maildropd.mail.events import (
+    ContentLost,
+    MessageDone,
+    RecipientDeferred,
+    RecipientDelivered,
+    RecipientFailed,
+)
+from maildropd.mail.outcome import Outcome
+from maildropd.mail.reply import Reply
+from maildropd.mail.service_events import (
+    InternalError,
+    RouteAlarm,
+    RouteFailed,
+    RouteRestored,
+)
+from maildropd.queue.attempt import Attempt, RouteWatch
+from maildropd.queue.backoff import Backoff
+from maildropd.queue.breaker import Breaker
+from maildropd.queue.lane import Lane, LaneLimits
+from maildropd.queue.manager import Manager, Routing
+from maildropd.queue.verdict import Judge
+from maildropd.relay.base import Delivery
+from maildropd.route.base import NextHop
+from maildropd.store.base import State
+from maildropd.store.sqlite import SqliteStore
+from tests.fakes.clock import FakeClock
+from tests.fakes.journal import FakeJournal
+from tests.fakes.transport import FakeRelay, accept
+
+HOP = NextHop(relay="smarthost", destination="fake:25")
+
+
+class OneHop:
+    """A router with one answer."""
+
+    def next_hop(self, forward_path: str) -> NextHop:
+        del forward_path
+        return HOP
+
+
+class Desk:
+    """A manager with all it needs, and hands to work it."""
+
+    def __init__(self, folder: Path, connections: int = 2) -> None:
+        self.folder = folder
+        self.clock = FakeClock()
+        self.journal = FakeJournal()
+        self.heartbeats = Heartbeats(self.clock)
+        self.relay = FakeRelay()
+        self.store = SqliteStore(
+            folder, "test", self.journal, self.clock, self.heartbeats
+        )
+        self.connections = connections
+        self.breaker = Breaker(self.clock)
+        self.manager = Manager(
+            self.store, self.routing(), self.journal, self.clock, self.heartbeats
+        )
+        self._number = 0
+        self.started = False
+
+    def routing(self) -> Routing:
+        backoff = Backoff(first=timedelta(minutes=5), slowest=timedelta(hours=4))
+        judge = Judge(backoff, jitter=lambda: 0.0)
+        attempt = Attempt(self.store, judge, self.journal, self.clock)
+        lane = Lane(
+            LaneLimits(
+                max_connections=self.connections, idle_timeout=timedelta(seconds=30)
+            ),
+            self.breaker,
+            RouteWatch(HOP.destination, self.breaker, self.journal),
+            attempt,
+            self.relay.transport,
+        )
+        return Routing(router=OneHop(), lanes={HOP: lane}, attempt=attempt)
+
+    def add(self, *recipients: str, content: bytes = b"Subject: x\n\nx\n") -> QueueId:
+        self._number += 1
+        name = queue_id(self.clock.now(), self._number)
+        submission = Submission(
+            reverse_path="a@example.org",
+            recipients=recipients or ("r@example.net",),
+            submitter=Submitter(name="test"),
+            content=[content],
+        )
+        now = self.clock.now()
+        self.store.add(submission, name, (now, now + timedelta(days=5))).result()
+        return name
+
+    def start(self) -> None:
+        self.started = True
+        self.manager.start()
+
+    def go(self, delta: timedelta) -> None:
+        """Let time pass, and have the queue notice."""
+        self.clock.forward(delta)
+        self.manager.wake()
+
+    def stop(self) -> None:
+        self.relay.gate.set()
+        if self.started:
+            self.started = False
+            self.manager.stop(lambda: True)
+        self.store.close()
+
+    def delivered(self) -> Counter[str]:
+        return Counter(e.recipient for e in self.journal.of(RecipientDelivered))
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Iterator[Desk]:
+    desk = Desk(tmp_path)
+    yield desk
+    desk.stop()
+
+
+def answer(code: int, status: str, text: str = "said") -> Outcome:
+    return Outcome.of(Reply(code, status, text), HOP.destination)
+
+
+def test_what_is_due_is_delivered_once_and_leaves_the_store(desk: Desk) -> None:
+    names = {desk.add(f"r{n}@example.net") for n in range(500)}
+
+    desk.start()
+    done = desk.journal.wait_for(MessageDone, 500)
+
+    assert {each.queue_id for each in done} == names
+    assert set(desk.delivered().values()) == {1}
+    assert not any(desk.store.counts().values())
+
+
+def test_no_more_connections_than_allowed_and_they_are_reused(desk: Desk) -> None:
+    for _ in range(200):
+        desk.add()
+
+    desk.start()
+    desk.journal.wait_for(MessageDone, 200)
+
+    assert desk.relay.most_at_once <= 2
+    assert desk.relay.opened <= 2
+
+
+def test_mail_that_comes_while_we_run_is_delivered_when_woken(desk: Desk) -> None:
+    desk.start()
+    desk.add()
+    desk.manager.wake()
+
+    desk.journal.wait_for(MessageDone)
+
+
+def test_a_partial_refusal_is_settled_per_recipient(desk: Desk) -> None:
+    """Peers fail the whole message, or forget the refused."""
+    desk.relay.script = lambda delivery: (
+        answer(250, "2.0.0"),
+        answer(451, "4.2.0"),
+        answer(550, "5.1.1", "no such user"),
+    )[: len(delivery.recipients)]
+    name = desk.add("good@x", "busy@x", "bad@x")
+
+    desk.start()
+    desk.journal.wait_for(RecipientFailed)
+    desk.relay.script = accept
+    desk.go(timedelta(minutes=5))
+    desk.journal.wait_for(RecipientDelivered, 2)
+
+    assert desk.relay.seen[1][1] == ("busy@x",)
+    view = desk.store.show(name)
+    assert view is not None
+    (left,) = view.recipients
+    assert (left.forward_path, left.state) == ("bad@x", State.FAILED)
+    assert left.reply is not None
+    assert left.reply.text == "no such user"
+
+
+def test_a_deferred_recipient_is_not_tried_before_it_is_due(desk: Desk) -> None:
+    desk.relay.script = lambda _: (answer(451, "4.2.0"),)
+    desk.add()
+    desk.start()
+    desk.journal.wait_for(RecipientDeferred)
+
+    desk.go(timedelta(minutes=4))
+    desk.add("other@x")
+    desk.manager.wake()
+    desk.journal.wait_for(RecipientDeferred, 2)
+    assert [seen[1] for seen in desk.relay.seen] == [("r@example.net",), ("other@x",)]
+
+    desk.go(timedelta(minutes=1))
+    desk.journal.wait_for(RecipientDeferred, 3)
+    assert desk.relay.seen[2][1] == ("r@example.net",)
+
+
+def test_a_broken_route_costs_no_attempt_and_recovers_by_itself(desk: Desk) -> None:
+    """The smarthost is down: nothing fails, one probe at a time, then all flows."""
+
+    def refuse(delivery: Delivery) -> tuple[Outcome, ...]:
+        raise RouteError("connection refused")
+
+    desk.relay.script = refuse
+    names = [desk.add(f"r{n}@x") for n in range(50)]
+    desk.start()
+    desk.journal.wait_for(RouteFailed)
+    tried = len(desk.relay.seen)
+    assert tried <= 2
+
+    desk.relay.script = accept
+    desk.go(timedelta(seconds=1))
+    desk.journal.wait_for(MessageDone, len(names))
+
+    (restored,) = desk.journal.of(RouteRestored)
+    assert restored.delay == timedelta(seconds=1)
+    assert {e.attempt for e in desk.journal.of(RecipientDelivered)} == {1}
+
+
+def test_a_refused_password_raises_one_alarm_and_fails_nothing(desk: Desk) -> None:
+    def refuse(delivery: Delivery) -> tuple[Outcome, ...]:
+        raise RouteMisconfigured("535 wrong password")
+
+    desk.relay.script = refuse
+    for _ in range(10):
+        desk.add()
+    desk.start()
+
+    desk.journal.wait_for(RouteAlarm)
+
+    assert not desk.journal.of(RecipientFailed)
+    assert desk.store.counts()[State.READY] == 10
+
+
+def test_a_bug_in_one_attempt_stops_no_other_mail(desk: Desk) -> None:
+    def crash(delivery: Delivery) -> tuple[Outcome, ...]:
+        if delivery.recipients == ("poison@x",):
+            raise ZeroDivisionError
+        return accept(delivery)
+
+    desk.relay.script = crash
+    desk.add("poison@x")
+    desk.add("good@x")
+    desk.start()
+
+    desk.journal.wait_for(MessageDone)
+    (bug,) = desk.journal.wait_for(InternalError)
+
+    assert "ZeroDivisionError" in bug.traceback
+    (deferred,) = desk.journal.wait_for(RecipientDeferred)
+    assert deferred.recipient == "poison@x"
+    assert desk.delivered() == {"good@x": 1}
+
+
+def test_a_message_without_content_is_held_and_said(desk: Desk) -> None:
+    name = desk.add(content=b"x" * 300_000)
+    for file in (desk.folder / "content").iterdir():
+        file.unlink()
+    desk.start()
+
+    (lost,) = desk.journal.wait_for(ContentLost)
+
+    assert lost.queue_id == name
+    assert desk.store.counts()[State.HOLD] == 1
+
+
+def test_a_stop_finishes_what_is_on_the_wire_and_keeps_the_rest(desk: Desk) -> None:
+    desk.relay.gate.clear()
+    for _ in range(10):
+        desk.add()
+    desk.start()
+    desk.relay.arrived.acquire(timeout=10)
+    desk.relay.arrived.acquire(timeout=10)
+
+    def patience() -> bool:
+        desk.relay.gate.set()
+        return True
+
+    desk.manager.stop(patience)
+    desk.started = False
+
+    assert len(desk.journal.of(MessageDone)) == 2
+    desk.store.close()
+    again = SqliteStore(desk.folder, "again", desk.journal, desk.clock, desk.heartbeats)
+    assert again.take_over(desk.clock.now()).result() == 0
+    assert again.counts()[State.READY] == 8
+    again.close()
+
+
+def test_a_hurried_stop_breaks_off_and_loses_nothing(desk: Desk) -> None:
+    desk.relay.gate.clear()
+    desk.add()
+    desk.start()
+    desk.relay.arrived.acquire(timeout=10)
+
+    desk.manager.stop(lambda: False)
+    desk.started = False
+
+    assert desk.store.counts()[State.READY] == 1
+    assert not desk.journal.of(RecipientDelivered)
+
+
+def test_a_clock_that_jumps_a_year_doubles_nothing(desk: Desk) -> None:
+    """All leases seem to have ended; those on the wire are still ours."""
+    desk.relay.gate.clear()
+    desk.add("first@x")
+    desk.start()
+    desk.relay.arrived.acquire(timeout=10)
+
+    desk.clock.jump(timedelta(days=365))
+    second = desk.add("second@x")
+    desk.manager.wake()
+    desk.relay.arrived.acquire(timeout=10)
+    desk.relay.gate.set()
+    desk.journal.wait_for(MessageDone, 2)
+
+    assert desk.delivered() == {"first@x": 1, "second@x": 1}
+    assert len(desk.relay.seen) == 2
+    assert desk.store.show(second) is None
+
+
+def test_a_reload_moves_waiting_mail_to_the_new_route(desk: Desk) -> None:
+    desk.relay.gate.clear()
+    for n in range(20):
+        desk.add(f"r{n}@x")
+    desk.start()
+    desk.relay.arrived.acquire(timeout=10)
+    old = desk.relay
+
+    desk.relay = FakeRelay()
+    desk.manager.reroute(desk.routing())
+    desk.journal.wait_for(MessageDone, 18)
+    old.gate.set()
+    desk.journal.wait_for(MessageDone, 20)
+
+    assert len(old.seen) == 2
+    assert set(desk.delivered().values()) == {1}
+    assert len(desk.delivered()) == 20
