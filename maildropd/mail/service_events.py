@@ -229,3 +229,13 @@ class InternalError(Event):
     where: str
     error: str
     traceback: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoopStuck(Event):
+    """A part of the daemon hangs; systemd will restart it."""
+
+    event_id: ClassVar[str] = "0b5d5d2cdd6f5e1d8f0e3f6ad1f6b9c2"
+    priority: ClassVar[Priority] = Priority.CRITICAL
+    template: ClassVar[str] = "no progress in {loops}, the watchdog is not fed"
+    loops: str

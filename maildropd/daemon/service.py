@@ -1,0 +1,255 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The daemon's life: start, watch, reload, drain, stop.
+
+The main thread only listens to signals, systemd and operators; mail flows in
+threads of its own.  The watchdog is fed only while each of those keeps the
+promise it last made.
+"""
+
+import asyncio
+import os
+import signal
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Protocol
+
+from maildropd import __version__
+from maildropd.config.errors import ConfigErrors, Mistake, Place
+from maildropd.config.model import Config
+from maildropd.daemon import status
+from maildropd.daemon.engine import Engine
+from maildropd.host.clock import Clock
+from maildropd.host.heartbeat import Heartbeats
+from maildropd.host.notify import Notifier
+from maildropd.mail.event import Journal
+from maildropd.mail.service_events import (
+    ConfigRefused,
+    ConfigReloaded,
+    LoopStuck,
+    ServiceDraining,
+    ServiceReady,
+    ServiceStopped,
+)
+from maildropd.queue.manager import Manager
+from maildropd.store.base import QueueStore, State
+
+_TICK = timedelta(seconds=10)
+_EXTENSION = timedelta(seconds=15)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Surroundings:
+    """What the life cycle leans on."""
+
+    clock: Clock
+    journal: Journal
+    heartbeats: Heartbeats
+    notifier: Notifier
+
+
+class Blueprint(Protocol):
+    """How to read the configuration, and what to make of it."""
+
+    def read(self) -> Config:
+        """Return the configuration; raise ``ConfigErrors``."""
+        ...
+
+    def engine(self, config: Config) -> Engine:
+        """Build what depends on it; nothing is started.
+
+        Raise ``ConfigErrors`` when it needs what cannot be had.
+        """
+        ...
+
+
+class Door(Protocol):
+    """The control socket."""
+
+    async def start(self) -> None:
+        """Begin to listen."""
+        ...
+
+    async def close(self) -> None:
+        """Stop listening."""
+        ...
+
+
+class Service:
+    """One daemon, from its first step to its last."""
+
+    def __init__(
+        self,
+        surroundings: Surroundings,
+        blueprint: Blueprint,
+        store: QueueStore,
+        manager: Manager,
+        engine: Engine,
+    ) -> None:
+        """Take the parts; nothing runs before ``run``."""
+        self._clock = surroundings.clock
+        self._journal = surroundings.journal
+        self._heartbeats = surroundings.heartbeats
+        self._notifier = surroundings.notifier
+        self._blueprint = blueprint
+        self._store = store
+        self._manager = manager
+        self._engine = engine
+        self._since = self._clock.now()
+        self._stopped = asyncio.Event()
+        self._reloading = threading.Lock()
+        self._deadline: timedelta | None = None
+        self._late: tuple[str, ...] = ()
+        self._line = ""
+
+    async def run(self, door: Door, ready: Callable[[], None]) -> None:
+        """Live until SIGTERM or SIGINT; ``ready`` is called once mail flows."""
+        self._catch_signals()
+        await self._start(door)
+        ready()
+        try:
+            while not self._stopped.is_set():
+                self._tick()
+                await self._pause()
+        finally:
+            await self._end(door)
+
+    def reload(self) -> list[str]:
+        """Take on the configuration as it now is; return what is wrong with it.
+
+        With any error, nothing changes.  Callable from any thread.
+        """
+        with self._reloading:
+            self._notifier.reloading()
+            try:
+                config = self._blueprint.read()
+                self._refuse_moves(config)
+                engine = self._blueprint.engine(config)
+            except ConfigErrors as errors:
+                reason = "; ".join(errors.lines)
+                source = str(self._engine.config.source)
+                self._journal.emit(ConfigRefused(config=source, reason=reason))
+                return errors.lines
+            else:
+                self._replace(engine)
+                self._journal.emit(ConfigReloaded(config=str(config.source)))
+                return []
+            finally:
+                self._notifier.ready()
+
+    def status(self) -> dict[str, object]:
+        """Return all that ``maildropctl status`` shows."""
+        oldest = self._store.oldest()
+        return {
+            "version": __version__,
+            "pid": os.getpid(),
+            "since": self._since.isoformat(),
+            "config": str(self._engine.config.source),
+            "counts": {str(key): n for key, n in self._store.counts().items()},
+            "oldest": None if oldest is None else oldest.isoformat(),
+            "in_flight": self._manager.in_flight,
+            "relays": status.relays(self._manager.lanes),
+            "spools": [each.status() for each in self._engine.intakes],
+        }
+
+    def _catch_signals(self) -> None:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._stop)
+        loop.add_signal_handler(
+            signal.SIGHUP, lambda: loop.run_in_executor(None, self.reload)
+        )
+
+    async def _start(self, door: Door) -> None:
+        taken_over = self._store.take_over(self._clock.now()).result()
+        self._manager.start()
+        for intake in self._engine.intakes:
+            intake.start()
+        await door.start()
+        self._journal.emit(ServiceReady(queued=self._queued(), taken_over=taken_over))
+        self._notifier.ready()
+
+    def _tick(self) -> None:
+        """Feed the watchdog, if all loops keep their word; say how things stand."""
+        late = self._heartbeats.late()
+        if not late:
+            self._notifier.watchdog()
+        elif late != self._late:
+            self._journal.emit(LoopStuck(loops=", ".join(late)))
+        self._late = late
+        line = status.line(
+            self._store.counts(),
+            self._store.oldest(),
+            self._manager.lanes,
+            self._clock.now(),
+        )
+        if line != self._line:
+            self._line = line
+            self._notifier.status(line)
+
+    async def _pause(self) -> None:
+        interval = self._notifier.watchdog_interval or _TICK * 3
+        try:
+            async with asyncio.timeout(min(_TICK, interval / 3).total_seconds()):
+                await self._stopped.wait()
+        except TimeoutError:
+            return
+
+    def _stop(self) -> None:
+        """Stop in peace; told again, in a hurry."""
+        now = self._clock.monotonic()
+        if self._deadline is None:
+            self._deadline = now + self._engine.config.daemon.drain_timeout
+        else:
+            self._deadline = now
+        self._stopped.set()
+
+    def _refuse_moves(self, config: Config) -> None:
+        """Refuse what only a restart can change."""
+        old, new = self._engine.config.daemon, config.daemon
+        moved = [
+            Mistake(
+                place=Place(file=config.source),
+                text=f"{key}: cannot change while the daemon runs (restart it)",
+            )
+            for key in ("state_directory", "runtime_directory")
+            if getattr(old, key) != getattr(new, key)
+        ]
+        if moved:
+            raise ConfigErrors(moved)
+
+    def _replace(self, engine: Engine) -> None:
+        for intake in self._engine.intakes:
+            intake.stop()
+        self._engine = engine
+        self._manager.reroute(engine.routing)
+        for intake in engine.intakes:
+            intake.start()
+
+    async def _end(self, door: Door) -> None:
+        self._notifier.stopping()
+        self._journal.emit(ServiceDraining(in_flight=self._manager.in_flight))
+        await door.close()
+        ended = asyncio.create_task(asyncio.to_thread(self._drain))
+        while not ended.done():
+            self._notifier.extend_timeout(_EXTENSION)
+            self._notifier.watchdog()
+            await asyncio.wait({ended}, timeout=1)
+        queued = self._queued()
+        self._store.close()
+        ended.result()
+        self._journal.emit(ServiceStopped(queued=queued))
+
+    def _drain(self) -> None:
+        with self._reloading:
+            for intake in self._engine.intakes:
+                intake.stop()
+            self._manager.stop(self._patient)
+
+    def _patient(self) -> bool:
+        return self._deadline is None or self._clock.monotonic() < self._deadline
+
+    def _queued(self) -> int:
+        counts = self._store.counts()
+        return counts.get(State.READY, 0) + counts.get(State.DEFERRED, 0)
