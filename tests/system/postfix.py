@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A real Postfix as the smarthost: STARTTLS on 25 and 587, TLS on 465, AUTH.
+"""A real Postfix as the smarthost: STARTTLS on 25, 2525, 587, TLS on 465, AUTH.
 
 It delivers everything for example.test into one Maildir, where each copy shows
 its envelope, the way it came, and the content as it was sent.
@@ -103,6 +103,7 @@ class Postfix:
         run("sh", "-ec", _AUTHORITY)
         run("postconf", "-e", *_SETTINGS)
         run("postconf", "-F", "*/*/chroot=n")
+        run("postconf", "-M", "2525/inet=2525 inet n - n - - smtpd")
         for port, tls in ("587", "security_level=encrypt"), ("465", "wrappermode=yes"):
             run("postconf", "-M", f"{port}/inet={port} inet n - n - - smtpd")
             options = [f"smtpd_tls_{tls}", *_SUBMISSION]

@@ -1,0 +1,138 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The machines of the system tests; what is costly is made once."""
+
+import os
+import shutil
+import subprocess
+import tempfile
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.system.host import Host
+from tests.system.machine import Machine
+from tests.system.postfix import PACKAGES, Postfix
+from tests.system.root import cache_folder, root_tar, root_with, unpack
+from tests.system.wire import Wire, wire
+
+CHECKOUT = Path(__file__).parents[2]
+NewMachine = Callable[[str, Path], Machine]
+
+
+@pytest.fixture(scope="session")
+def workshop() -> Iterator[Path]:
+    """A folder for disks; on a real file system, unlike many a /tmp."""
+    assert os.geteuid() == 0, "the system tests boot machines: only root can"
+    with tempfile.TemporaryDirectory(prefix="disks-", dir=cache_folder()) as folder:
+        yield Path(folder)
+
+
+@pytest.fixture(scope="session")
+def the_wire() -> Iterator[Wire]:
+    with wire() as both:
+        yield both
+
+
+@pytest.fixture(scope="session")
+def deb(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The package, built from this checkout."""
+    folder = tmp_path_factory.mktemp("deb")
+    built = subprocess.run(
+        [CHECKOUT / "scripts/build-deb", "--no-check", folder],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert built.returncode == 0, f"{built.stdout}{built.stderr}"[-4000:]
+    (package,) = folder.glob("maildropd_*.deb")
+    return package
+
+
+@pytest.fixture(scope="session")
+def the_smarthost(workshop: Path, the_wire: Wire) -> Iterator[Postfix]:
+    disk = workshop / "smarthost"
+    unpack(root_with(*PACKAGES), disk)
+    _give_identity(disk)
+    namespace = the_wire.far.namespace
+    postfix = Postfix(Machine("smarthost", disk, namespace=namespace))
+    try:
+        postfix.start()
+        yield postfix
+    finally:
+        postfix.machine.poweroff()
+
+
+@pytest.fixture
+def smarthost(the_smarthost: Postfix) -> Iterator[Postfix]:
+    """The smarthost, up and with an empty mailbox."""
+    the_smarthost.forget()
+    yield the_smarthost
+    the_smarthost.up()
+
+
+@pytest.fixture(scope="module")
+def bare(workshop: Path, the_wire: Wire) -> Iterator[Machine]:
+    """A Debian on which nothing of ours was ever installed."""
+    disk = workshop / "bare"
+    unpack(root_tar(), disk)
+    yield from _booted("bare", disk, the_wire)
+
+
+@pytest.fixture(scope="session")
+def installed_disk(workshop: Path, deb: Path) -> Path:
+    """The disk of a machine on which the package was just installed."""
+    disk = workshop / "installed"
+    unpack(root_tar(), disk)
+    _give_identity(disk)
+    machine = Machine("installed", disk)
+    machine.boot()
+    try:
+        install(machine, deb)
+        machine.run("systemctl", "disable", "--quiet", "--now", "maildropd")
+    finally:
+        machine.poweroff()
+    return disk
+
+
+@pytest.fixture(scope="module")
+def the_host(workshop: Path, the_wire: Wire, installed_disk: Path) -> Iterator[Host]:
+    """A machine of its own for each module, with the package installed."""
+    disk = workshop / "drop"
+    subprocess.run(["cp", "-a", "--reflink=auto", installed_disk, disk], check=True)
+    for machine in _booted("drop", disk, the_wire):
+        host = Host(machine=machine)
+        host.furnish(the_wire.far.address)
+        yield host
+
+
+@pytest.fixture
+def host(the_host: Host, smarthost: Postfix) -> Iterator[Host]:
+    """The module's machine, set up for the smarthost; nothing of ours runs yet."""
+    the_host.trust(smarthost.authority)
+    the_host.configure()
+    yield the_host
+    the_host.reset()
+
+
+def install(machine: Machine, deb: Path) -> None:
+    """Install the package with its dependencies, as the manual says."""
+    shutil.copy(deb, machine.path("/root"))
+    machine.run("sh", "-c", f"cd /root && apt install -qqy ./{deb.name}")
+
+
+def _booted(name: str, disk: Path, both: Wire) -> Iterator[Machine]:
+    _give_identity(disk)
+    machine = Machine(name, disk, namespace=both.near.namespace)
+    machine.boot()
+    try:
+        yield machine
+    finally:
+        machine.poweroff()
+        shutil.rmtree(disk)
+
+
+def _give_identity(disk: Path) -> None:
+    """Without one, systemd takes it for a first boot and enables every unit."""
+    (disk / "etc/machine-id").write_text(f"{uuid.uuid4().hex}\n")

@@ -1,0 +1,148 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What goes wrong around the daemon: nothing is lost, nobody has to help."""
+
+from time import monotonic
+
+from maildropd.mail.service_events import (
+    RouteFailed,
+    RouteRestored,
+    ServiceReady,
+    WatchDegraded,
+)
+from tests.system.host import UNIT, Host
+from tests.system.judge import Verdict, judge
+from tests.system.machine import until
+from tests.system.mails import copies, mails
+from tests.system.postfix import Postfix
+from tests.system.wire import Wire
+
+CONNECTIONS = 4
+PROMPT = "[Service]\nRestartSec=100ms\n"
+
+
+def kill_after(more: int, host: Host, smarthost: Postfix) -> None:
+    """Kill the daemon when it has delivered some more; return when it is back."""
+    so_far, restarts = smarthost.count(), host.restarts()
+    until(lambda: smarthost.count() >= so_far + more)
+    host.machine.run("systemctl", "kill", "--signal=KILL", UNIT)
+    until(lambda: host.restarts() > restarts)
+    host.until_active()
+
+
+def test_killed_ten_times_under_load_it_loses_nothing_and_doubles_little(
+    host: Host, smarthost: Postfix
+) -> None:
+    """Each connection has one mail on the wire, one outcome on its way to disk."""
+    numbers, kills = range(2000), 10
+    host.drop_in("prompt", PROMPT)
+    host.configure(wait_interval="15ms", max_connections=str(CONNECTIONS))
+    host.start()
+
+    with host.dropping(numbers):
+        for _ in range(kills):
+            kill_after(30, host, smarthost)
+    assert smarthost.count() < copies(numbers), "killed too late to prove anything"
+    host.configure()
+    host.machine.run("systemctl", "reload", UNIT)
+    until(lambda: not host.queue() and not host.dropped_files(), within=60)
+
+    verdict = judge(mails(numbers), smarthost.mails())
+    assert verdict == Verdict(doubled=verdict.doubled)
+    assert verdict.doubled <= kills * CONNECTIONS * 2
+    assert len(host.until_said(ServiceReady.event_id)) == kills + 1
+
+
+def test_when_it_hangs_the_watchdog_starts_it_anew(
+    host: Host, smarthost: Postfix
+) -> None:
+    host.drop_in("watchdog", f"{PROMPT}WatchdogSec=2s\n")
+    host.start()
+
+    host.machine.run("systemctl", "kill", "--signal=STOP", UNIT)
+    until(lambda: host.restarts() == 1)
+    host.until_active()
+    host.drop(range(10))
+
+    until(lambda: smarthost.count() >= copies(range(10)))
+    assert judge(mails(range(10)), smarthost.mails()) == Verdict()
+
+
+def test_while_journald_stands_still_for_ten_seconds_mail_flows(
+    host: Host, smarthost: Postfix
+) -> None:
+    """With a watchdog of 3 s: a daemon that waited for the journal would be killed."""
+    numbers = range(600)  # more lines than the journal's socket holds
+    host.drop_in("watchdog", "[Service]\nWatchdogSec=3s\n")
+    host.start()
+    before = host.main_pid()
+    journald = host.machine.unit("systemd-journald.service", "MainPID")
+
+    host.machine.run("kill", "-STOP", journald)
+    try:
+        stopped = monotonic()
+        host.drop(numbers)
+        until(lambda: smarthost.count() >= copies(numbers))
+        until(lambda: monotonic() - stopped > 10, within=11)
+    finally:
+        host.machine.run("kill", "-CONT", journald)
+
+    assert judge(mails(numbers), smarthost.mails()) == Verdict()
+    assert (host.main_pid(), host.restarts()) == (before, 0)
+    more = range(600, 610)
+    host.drop(more)
+    until(lambda: {mail.sender for mail in mails(more)} <= host.senders())
+
+
+def test_a_smarthost_that_refuses_connections_is_waited_for(
+    host: Host, smarthost: Postfix
+) -> None:
+    numbers = range(50)
+    smarthost.down()
+    host.start()
+
+    host.drop(numbers)
+    (told,) = host.until_said(RouteFailed.event_id)
+    until(lambda: len(host.queue()) == len(numbers))
+    smarthost.up()
+
+    until(lambda: smarthost.count() >= copies(numbers))
+    assert "refused" in told["MAILDROP_REPLY"].lower()
+    assert judge(mails(numbers), smarthost.mails()) == Verdict()
+    assert host.until_said(RouteRestored.event_id)
+
+
+def test_a_smarthost_behind_a_cut_wire_is_waited_for(
+    host: Host, smarthost: Postfix, the_wire: Wire
+) -> None:
+    """Packets vanish: nobody says no, only time passes."""
+    numbers = range(50)
+    host.configure(connect_timeout="1s", command_timeout="2s", greeting_timeout="2s")
+    host.start()
+    host.drop(range(10))
+    until(lambda: smarthost.count() >= copies(range(10)))
+
+    the_wire.cut()
+    try:
+        host.drop(range(10, 50))
+        assert host.until_said(RouteFailed.event_id)
+    finally:
+        the_wire.mend()
+
+    until(lambda: smarthost.count() >= copies(numbers))
+    until(lambda: not host.queue())
+    assert judge(mails(numbers), smarthost.mails()) == Verdict()
+
+
+def test_where_the_kernel_refuses_inotify_the_spool_is_polled(
+    host: Host, smarthost: Postfix
+) -> None:
+    numbers = range(20)
+    host.drop_in("deny", "[Service]\nSystemCallFilter=~inotify_init inotify_init1\n")
+    host.configure("[spool drop]\npoll_interval = 500ms\nsettle_time = 1s\n")
+    host.start()
+
+    assert host.until_said(WatchDegraded.event_id)
+    host.drop(numbers)
+
+    until(lambda: smarthost.count() >= copies(numbers))
+    assert judge(mails(numbers), smarthost.mails()) == Verdict()
