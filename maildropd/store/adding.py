@@ -49,6 +49,8 @@ class Add:
         """Insert everything, or find that the key is known."""
         first = self._claim_key(transaction)
         if first is not None:
+            if self.kept.octets is None:
+                transaction.doomed.append(self.queue_id)
             return Stored(queue_id=first, size=self.kept.size, repeated=True)
         self._insert(transaction)
         return Stored(queue_id=self.queue_id, size=self.kept.size)

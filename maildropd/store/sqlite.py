@@ -125,19 +125,17 @@ class SqliteStore:
             )
         )
         if kept.octets is None:
-            future.add_done_callback(partial(self._drop_unnamed, queue_id))
+            future.add_done_callback(partial(self._drop_refused, queue_id))
         return future
 
-    def _drop_unnamed(self, queue_id: QueueId, future: Future[Stored]) -> None:
+    def _drop_refused(self, queue_id: QueueId, future: Future[Stored]) -> None:
         """Remove the file of what was not stored.
 
         Not when the store is unusable: a commit that failed may have reached
         the disk; the file waits for the sweep, which knows.
         """
         failed = None if future.cancelled() else future.exception()
-        if isinstance(failed, StoreUnusable):
-            return
-        if future.cancelled() or failed or future.result().repeated:
+        if future.cancelled() or (failed and not isinstance(failed, StoreUnusable)):
             self._content.remove(queue_id)
 
     def forget_keys(self, keys: Sequence[str]) -> Future[None]:
