@@ -14,7 +14,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -158,7 +158,7 @@ def _make(tar: Path) -> None:
     sys.stderr.write(f"making {tar}, about a minute\n")
     with tempfile.TemporaryDirectory(prefix="maildropd-root-") as folder:
         sources = Path(folder, "sources.list")
-        sources.write_text("".join(f"{line}\n" for line in _host_sources()))
+        sources.write_text("".join(f"{line}\n" for line in _sources()))
         new = tar.with_suffix(".new")
         command: list[str | Path] = [
             "mmdebstrap",
@@ -179,8 +179,20 @@ def _make(tar: Path) -> None:
     new.rename(tar)
 
 
-def _host_sources() -> Sequence[str]:
-    """Return Debian's own sources as the host reaches them; it may use a mirror."""
+def _sources() -> Sequence[str]:
+    """Return Debian's sources as the host reaches them, else as the world does."""
+    if not (found := _host_sources()):
+        # A host whose lists were removed does not know what its sources are.
+        subprocess.run(["apt-get", "update", "-qq"], check=False, stdout=sys.stderr)
+        found = _host_sources()
+    return sorted(found) or [
+        f"deb http://deb.debian.org/debian {RELEASE} main",
+        f"deb http://deb.debian.org/debian {RELEASE}-updates main",
+        f"deb http://deb.debian.org/debian-security {RELEASE}-security main",
+    ]
+
+
+def _host_sources() -> Set[str]:
     listing = subprocess.run(
         [
             "apt-get",
@@ -193,16 +205,12 @@ def _host_sources() -> Sequence[str]:
         capture_output=True,
         text=True,
     ).stdout
-    found = []
+    found = set()
     for line in listing.splitlines():
         origin, codename, uri, release, component = line.split("\t")
         if origin == "Debian" and codename.split("-")[0] == RELEASE:
-            found.append(f"deb {uri} {release} {component}")
-    return sorted(set(found)) or [
-        f"deb http://deb.debian.org/debian {RELEASE} main",
-        f"deb http://deb.debian.org/debian {RELEASE}-updates main",
-        f"deb http://deb.debian.org/debian-security {RELEASE}-security main",
-    ]
+            found.add(f"deb {uri} {release} {component}")
+    return found
 
 
 def _host_options() -> Iterator[str]:
