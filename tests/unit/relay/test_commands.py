@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: Apache-2.0
+"""An address can be nothing but an address."""
+
+import pytest
+
+from maildropd.relay import commands
+from maildropd.relay.letter import letter
+from tests.fakes.relay import delivery
+
+EVERYTHING = {"size", "8bitmime", "smtputf8"}
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "",
+        "a@b\r\nRCPT TO:<c@d>",
+        "a@b> SIZE=1",
+        "<a@b",
+        "a b@c",
+        "a\0@b",
+        "a\x7f@b",
+        '"a\n"@b',
+        '"a@b',
+        '"a" b@c',
+        "a\udcff@b",
+    ],
+)
+def test_what_could_become_a_command_or_a_parameter_is_refused(address: str) -> None:
+    reply = commands.unspeakable(address, EVERYTHING)
+
+    assert reply is not None
+    assert (reply.code, reply.status) == (553, "5.1.3")
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "a@b",
+        "postmaster",
+        '"a b"@c',
+        '"a>b"@c',
+        '"a\\"b"@c',
+        "a+b@[192.0.2.1]",
+        "-f@b",
+        "$(id)@b",
+    ],
+)
+def test_strange_but_valid_addresses_are_said_as_they_are(address: str) -> None:
+    assert commands.unspeakable(address, ()) is None
+    assert commands.rcpt(address) == f"RCPT TO:<{address}>\r\n".encode()
+
+
+def test_an_address_beyond_ascii_needs_smtputf8() -> None:
+    reply = commands.unspeakable("jürgen@example.net", {"8bitmime"})
+
+    assert reply is not None
+    assert reply.status == "5.6.7"
+    assert commands.unspeakable("jürgen@example.net", EVERYTHING) is None
+
+
+def test_a_sender_that_cannot_be_said_is_refused_as_a_sender() -> None:
+    reply = commands.unspeakable_sender("a@b>", EVERYTHING)
+
+    assert reply is not None
+    assert reply.status == "5.1.7"
+    assert commands.unspeakable_sender(None, ()) is None
+
+
+@pytest.mark.parametrize(
+    ("content", "sender", "offered", "line"),
+    [
+        (b"x\n", "a@b", (), b"MAIL FROM:<a@b>"),
+        (b"x\n", None, (), b"MAIL FROM:<>"),
+        (b"x\n", "a@b", ("size",), b"MAIL FROM:<a@b> SIZE=6"),
+        (b"\xe4\n", "a@b", ("8bitmime",), b"MAIL FROM:<a@b> BODY=8BITMIME"),
+        (b"\xe4\n", "a@b", (), b"MAIL FROM:<a@b>"),
+        (b"x\n", "ä@b", ("smtputf8",), "MAIL FROM:<ä@b> SMTPUTF8".encode()),
+    ],
+)
+def test_mail_says_what_is_offered_and_needed(
+    content: bytes, sender: str | None, offered: tuple[str, ...], line: bytes
+) -> None:
+    message = letter(delivery(content=content, sender=sender))
+
+    assert commands.mail(message, ["c@d"], offered) == line + b"\r\n"
+
+
+def test_large_content_is_looked_at_for_eight_bit_octets_too() -> None:
+    plain = letter(delivery(content=b"x" * 300_000))
+    eight = letter(delivery(content=b"x" * 300_000 + b"\xe4"))
+
+    assert plain.octets is eight.octets is None
+    assert (plain.eight_bit, eight.eight_bit) == (False, True)
