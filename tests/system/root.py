@@ -14,7 +14,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence, Set
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -192,7 +192,7 @@ def _sources() -> Sequence[str]:
     ]
 
 
-def _host_sources() -> Set[str]:
+def _host_sources() -> set[str]:
     listing = subprocess.run(
         [
             "apt-get",
