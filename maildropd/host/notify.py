@@ -57,6 +57,12 @@ class Notifier:
         """Feed the watchdog."""
         self._tell("WATCHDOG=1")
 
+    def close(self) -> None:
+        """Say nothing more."""
+        if self._notifier and self._notifier.socket:
+            self._notifier.socket.close()
+        self._notifier = None
+
     def _tell(self, *lines: str) -> None:
         if self._notifier:
             self._notifier.notify("\n".join(lines))

@@ -1,0 +1,176 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Lines on standard error and to a syslog, and which journal is chosen."""
+
+import json
+import os
+import socket
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from maildropd.host import journald, stream
+from maildropd.host.journal import EventJournal, open_journal
+from maildropd.host.stream import Stream, Syslog, as_json, as_text
+from maildropd.mail.event import Event
+from maildropd.mail.events import FileLeftAlone
+from maildropd.mail.service_events import JournalLagged, ServiceStopped
+from tests.fakes.clock import FakeClock
+
+STOPPED = ServiceStopped(queued=3)
+FORGED = FileLeftAlone(spool="drop", file="x\nforged", reason="no")
+
+
+@dataclass
+class MoodySink:
+    """Takes events when it likes to."""
+
+    willing: bool = True
+    taken: list[Event] = field(default_factory=list)
+
+    def close(self) -> None:
+        pass
+
+    def __call__(self, event: Event) -> bool:
+        if self.willing:
+            self.taken.append(event)
+        return self.willing
+
+
+@pytest.fixture
+def pipe() -> Iterator[tuple[int, int]]:
+    ends = os.pipe()
+    yield ends
+    for end in ends:
+        os.close(end)
+
+
+def test_lost_events_are_reported_after_the_next_that_is_written() -> None:
+    sink = MoodySink(willing=False)
+    journal = EventJournal(sink)
+    journal.emit(STOPPED)
+    journal.emit(STOPPED)
+
+    sink.willing = True
+    journal.emit(STOPPED)
+    journal.emit(STOPPED)
+
+    assert sink.taken == [STOPPED, JournalLagged(dropped=2), STOPPED]
+
+
+def test_a_report_that_is_lost_is_made_later() -> None:
+    class OnlyStopped(MoodySink):
+        def __call__(self, event: Event) -> bool:
+            return isinstance(event, ServiceStopped) and super().__call__(event)
+
+    shy = OnlyStopped(willing=False)
+    journal = EventJournal(shy)
+    journal.emit(STOPPED)
+    shy.willing = True
+
+    journal.emit(STOPPED)
+    journal.emit(STOPPED)
+
+    assert shy.taken == [STOPPED, STOPPED]
+
+
+def test_a_text_line_has_time_and_text(pipe: tuple[int, int]) -> None:
+    assert Stream(pipe[1], as_text, FakeClock())(STOPPED)
+
+    line = os.read(pipe[0], 4096)
+
+    assert line == b"2026-01-02T03:04:05.000Z stopped, 3 recipients queued\n"
+
+
+def test_a_json_line_has_the_fields_of_the_journal(pipe: tuple[int, int]) -> None:
+    assert Stream(pipe[1], as_json, FakeClock())(STOPPED)
+
+    entry = json.loads(os.read(pipe[0], 4096))
+
+    assert entry["TIME"] == "2026-01-02T03:04:05.000Z"
+    assert entry["MESSAGE_ID"] == ServiceStopped.event_id
+    assert entry["MAILDROP_QUEUED"] == "3"
+
+
+@pytest.mark.parametrize("form", [as_text, as_json])
+def test_a_file_name_cannot_add_a_line(
+    form: stream.Form, pipe: tuple[int, int]
+) -> None:
+    Stream(pipe[1], form, FakeClock())(FORGED)
+
+    assert os.read(pipe[0], 4096).count(b"\n") == 1
+
+
+def test_a_pipe_that_nobody_reads_stops_nobody(pipe: tuple[int, int]) -> None:
+    sink = Stream(pipe[1], as_text, FakeClock())
+
+    written = 0
+    while sink(STOPPED):
+        written += 1
+
+    assert written > 1000
+
+
+def test_a_pipe_without_a_reader_stops_nobody() -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+
+    assert not Stream(writer, as_text, FakeClock())(STOPPED)
+    os.close(writer)
+
+
+def test_syslog_gets_facility_mail_and_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as log:
+        log.bind("log")
+
+        with closing(Syslog(FakeClock(), "log")) as syslog:
+            assert syslog(FORGED)
+
+        line = log.recv(4096).decode("ascii")
+    assert line.startswith("<20>Jan  2 ")
+    assert f" maildropd[{os.getpid()}]: spool drop: x\\nforged: left alone" in line
+
+
+def test_a_syslog_that_is_not_there_stops_nobody(tmp_path: Path) -> None:
+    with closing(Syslog(FakeClock(), str(tmp_path / "log"))) as syslog:
+        assert not syslog(STOPPED)
+
+
+def _sink(asked: str | None) -> object:
+    with closing(open_journal(asked)) as journal:
+        return journal._sink
+
+
+@pytest.mark.parametrize(
+    ("asked", "kind"),
+    [("journal", journald.Journald), ("text", Stream), ("json", Stream)],
+)
+def test_the_format_that_was_asked_for_is_taken(asked: str, kind: type) -> None:
+    assert isinstance(_sink(asked), kind)
+
+
+def test_the_journal_is_taken_when_it_reads_our_stderr(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    found = os.fstat(2)
+    monkeypatch.setenv("JOURNAL_STREAM", f"{found.st_dev}:{found.st_ino}")
+
+    assert isinstance(_sink(None), journald.Journald)
+
+
+@pytest.mark.parametrize("stream_of", [None, "", "1:1", "nonsense"])
+def test_text_is_taken_when_stderr_leads_elsewhere(
+    stream_of: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A service's shell redirected stderr: its JOURNAL_STREAM is not ours."""
+    if stream_of is None:
+        monkeypatch.delenv("JOURNAL_STREAM", raising=False)
+    else:
+        monkeypatch.setenv("JOURNAL_STREAM", stream_of)
+
+    assert isinstance(_sink(None), Stream)
