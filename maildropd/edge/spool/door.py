@@ -1,0 +1,46 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the edge asks of the floors below."""
+
+from collections.abc import Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass
+from typing import Protocol
+
+from maildropd.host.clock import Clock
+from maildropd.host.heartbeat import Heartbeats
+from maildropd.mail.envelope import Submission
+from maildropd.mail.event import Journal
+from maildropd.store.base import Stored
+
+
+class Injector(Protocol):
+    """The one door in."""
+
+    def submit(self, submission: Submission) -> Future[Stored]:
+        """Read the content before returning; done when it is durable."""
+        ...
+
+
+class Keys(Protocol):
+    """The memory of what was submitted; the store has it."""
+
+    def forget_keys(self, keys: Sequence[str]) -> Future[None]:
+        """Let keys be used anew."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Door:
+    """Where mail goes in, and where what was submitted can be forgotten."""
+
+    injector: Injector
+    keys: Keys
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Surroundings:
+    """What every part of the daemon has around it."""
+
+    journal: Journal
+    clock: Clock
+    heartbeats: Heartbeats

@@ -1,0 +1,28 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the head of a dropped file says: who it is for, and which form it has.
+
+The form is told by content, never by name.
+"""
+
+from dataclasses import dataclass
+
+from maildropd.mail.errors import Malformed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Draft:
+    """A message without an identity yet, as one form describes it.
+
+    ``content`` stands for the octets that were read as head; what follows
+    them in the file follows here unchanged.
+    """
+
+    reverse_path: str | None
+    recipients: tuple[str, ...]
+    message_id: str | None
+    content: tuple[bytes, ...]
+
+    def __post_init__(self) -> None:
+        """Say so where the message goes to nobody."""
+        if not self.recipients:
+            raise Malformed("it names no recipient")

@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Reading one file of the drop, whose writer may be hostile or not finished.
+
+What changed while it was read was not read: there is a ``NotYet`` at the end
+of it, and nothing of it is stored.
+"""
+
+import errno
+import os
+from collections.abc import Iterator
+
+from maildropd.edge.spool import forms
+from maildropd.edge.spool.draft import Draft
+from maildropd.edge.spool.sight import LOCK, Sight
+from maildropd.mail.errors import MailError, Malformed, NotYet, TransientError
+
+# Not blocking, so that a pipe which takes the name in between does not hold us.
+_FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+_PIECE = 256 * 1024  # a file up to this is read at once
+_HEAD_LIMIT = 4 * 1024 * 1024
+_CLOSED_TO_US = frozenset({errno.EACCES, errno.EPERM})
+_ANOTHER = frozenset({errno.ENOENT, errno.ELOOP, errno.ENXIO})
+
+
+class Unreadable(TransientError):
+    """The kernel did not let us read the file, and may do so later."""
+
+
+class OpenFile:
+    """A file while it is read, from its first octet to its last."""
+
+    def __init__(self, directory: int, sight: Sight) -> None:
+        """Open what was seen; raise ``NotYet`` if it is another by now."""
+        self._directory = directory
+        self._sight = sight
+        self._done = 0
+        try:
+            self._descriptor = os.open(sight.name, _FLAGS, dir_fd=directory)
+        except OSError as error:
+            raise _understood(error) from error
+        try:
+            self._check_unchanged()
+        except NotYet:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        """Let go of it."""
+        os.close(self._descriptor)
+
+    def draft(self) -> Draft:
+        """Read the head, and the envelope from it.
+
+        The first piece nearly always is the whole file.
+        """
+        head = self._read()
+        while self._done < self._size and not forms.is_complete(head):
+            if len(head) >= _HEAD_LIMIT:
+                raise Malformed(f"its header is larger than {_HEAD_LIMIT} octets")
+            head += self._read()
+        return forms.read(head)
+
+    def content(self, draft: Draft) -> Iterator[bytes]:
+        """Yield the message; raise ``NotYet`` at its end if that was not it."""
+        yield from draft.content
+        while self._done < self._size:
+            yield self._read()
+        self._check_unchanged()
+        if Sight.of(self._directory, self._sight.name + LOCK):
+            raise NotYet("it was locked while it was read")
+
+    @property
+    def _size(self) -> int:
+        return self._sight.status.st_size
+
+    def _read(self) -> bytes:
+        try:
+            piece = os.read(self._descriptor, min(self._size - self._done, _PIECE))
+        except OSError as error:
+            raise _understood(error) from error
+        if not piece:
+            raise NotYet("it became shorter while it was read")
+        self._done += len(piece)
+        return piece
+
+    def _check_unchanged(self) -> None:
+        if not self._sight.is_same(os.fstat(self._descriptor)):
+            raise NotYet("it changed while it was read")
+
+
+def _understood(error: OSError) -> MailError:
+    reason = error.strerror or str(error)
+    if error.errno in _ANOTHER:
+        return NotYet(f"it is another by now ({reason})")
+    if error.errno in _CLOSED_TO_US:
+        return Malformed(f"it cannot be read ({reason}); a mode of 0640 is enough")
+    return Unreadable(f"it cannot be read ({reason})")

@@ -1,0 +1,205 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The thread of one spool: it waits for files, looks for them, and takes them.
+
+A thread of its own, so that a slow directory delays nobody else.  What the
+kernel reports is handled before what a look through the directory finds, so
+that a new mail does not wait behind a hundred thousand old ones.
+"""
+
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import suppress
+from datetime import timedelta
+from itertools import islice
+from typing import Protocol
+
+from maildropd.config.model import QueueConfig, SpoolConfig
+from maildropd.edge.spool.directory import DirectoryUnusable, DropDirectory, make
+from maildropd.edge.spool.door import Door, Surroundings
+from maildropd.edge.spool.rest import NextLook
+from maildropd.edge.spool.sight import LOCK, Sight, is_mail
+from maildropd.edge.spool.taker import Taker
+from maildropd.host.watch import Changes, DirectoryWatch, WatchRefused
+from maildropd.mail.service_events import SpoolUnreachable, SpoolWatched, WatchDegraded
+
+_SLICE = 256  # files looked at between two looks at what the kernel reports
+_HEARTBEAT = timedelta(seconds=20)
+_SEARCH = timedelta(seconds=2)  # for a directory that is gone
+_NOW = timedelta(0)
+
+
+class Scan(Iterator[os.DirEntry[str]], Protocol):
+    """What ``os.scandir`` returns."""
+
+    def close(self) -> None:
+        """Let go of the directory."""
+        ...
+
+
+class Pickup:
+    """Takes mail from one directory, from ``start`` to ``stop``."""
+
+    def __init__(
+        self,
+        config: SpoolConfig,
+        queue: QueueConfig,
+        door: Door,
+        watch: DirectoryWatch,
+        surroundings: Surroundings,
+    ) -> None:
+        """Begin at rest.  The watch becomes ours, and is closed at the end."""
+        self.config = config
+        self._watch = watch
+        self._journal = surroundings.journal
+        self._heartbeats = surroundings.heartbeats
+        self._next_look = NextLook(surroundings.clock)
+        self._taker = Taker(config, queue, door, surroundings, self._next_look)
+        self._drop: DropDirectory | None = None
+        self._scan: Scan | None = None
+        self._unreachable = ""  # why, as it was told
+        self._degraded = ""
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(
+            target=self._run, name=f"spool-{config.name}", daemon=True
+        )
+
+    def start(self) -> None:
+        """Begin to take mail."""
+        self._thread.start()
+
+    def configure(self, queue: QueueConfig) -> None:
+        """Go by other limits from the next file on."""
+        self._taker.queue = queue
+
+    def stop(self) -> None:
+        """Take no more files; those that were read are brought to their end."""
+        self._stopping.set()
+        if self._thread.is_alive():
+            self._watch.wake()
+
+    def join(self, timeout: timedelta) -> bool:
+        """Wait until all is at rest after ``stop``; tell whether it is."""
+        self._thread.join(timeout.total_seconds())
+        return not self._thread.is_alive()
+
+    def _run(self) -> None:
+        make(self.config.path)
+        while not self._stopping.is_set():
+            self._turn()
+        self._leave()
+        self._heartbeats.rest(f"spool-{self.config.name}")
+        self._watch.close()
+
+    def _turn(self) -> None:
+        self._taker.alive()
+        if self._drop is None and not self._next_look.wait:
+            self._enter()
+        wait = _NOW if self._scan else min(self._next_look.wait, _HEARTBEAT)
+        changes = self._watch.wait(wait)
+        if self._drop is None:
+            return
+        try:
+            self._work(self._drop, changes)
+        except DirectoryUnusable:
+            self._leave()
+            self._next_look.set(_NOW)
+        except OSError as error:
+            self._leave()
+            self._tell_unreachable(error.strerror or str(error))
+            self._next_look.set(self.config.poll_interval)
+
+    def _work(self, drop: DropDirectory, changes: Changes) -> None:
+        if changes.rescan:
+            drop.check()
+            self._next_look.set(_NOW)
+        for name in _finished(changes):
+            self._taker.told(name)
+        if self._scan is None and not self._next_look.wait:
+            self._begin_scan(drop)
+        if self._scan is not None:
+            self._scan_on(self._scan)
+        if self._scan is None:
+            self._taker.settle()
+
+    def _begin_scan(self, drop: DropDirectory) -> None:
+        drop.check()
+        if self._degraded:
+            self._begin_watch(drop)
+        # Before the look, so that what it finds can ask for an earlier one.
+        self._next_look.set(self.config.poll_interval)
+        self._taker.round_began()
+        self._scan = os.scandir(drop.descriptor)
+
+    def _scan_on(self, scan: Scan) -> None:
+        """Handle a slice of the directory, the oldest of it first."""
+        names = [os.fsencode(entry.name) for entry in islice(scan, _SLICE)]
+        found = (self._taker.look(name) for name in names if is_mail(name))
+        for sight in sorted(filter(None, found), key=_age):
+            self._taker.take(sight)
+        if self._taker.is_hopeless:
+            self._end_scan()
+        elif len(names) < _SLICE:
+            self._end_scan()
+            self._taker.round_ended()
+
+    def _end_scan(self) -> None:
+        if self._scan is not None:
+            self._scan.close()
+            self._scan = None
+
+    def _enter(self) -> None:
+        """Open the directory and watch it, or say why not."""
+        try:
+            self._drop = DropDirectory(self.config.path)
+        except DirectoryUnusable as error:
+            self._tell_unreachable(str(error))
+            self._next_look.set(min(_SEARCH, self.config.poll_interval))
+            return
+        self._taker.work_in(self._drop)
+        self._unreachable = self._degraded = ""
+        # Before the first look, so that no file comes in between unseen.
+        self._begin_watch(self._drop)
+
+    def _leave(self) -> None:
+        """Bring what was read to its end, and close the directory."""
+        if self._drop is not None:
+            self._end_scan()
+            with suppress(DirectoryUnusable):  # we know, or are on the way out
+                self._taker.finish()
+            self._drop.close()
+            self._drop = None
+
+    def _begin_watch(self, drop: DropDirectory) -> None:
+        path = str(self.config.path)
+        try:
+            how = self._watch.begin(drop.descriptor)
+        except WatchRefused as error:
+            reason = str(error)
+            if reason != self._degraded:
+                self._journal.emit(
+                    WatchDegraded(spool=self.config.name, path=path, reason=reason)
+                )
+            self._degraded = reason
+            return
+        self._degraded = ""
+        self._journal.emit(SpoolWatched(spool=self.config.name, path=path, watch=how))
+
+    def _tell_unreachable(self, reason: str) -> None:
+        if reason != self._unreachable:
+            self._unreachable = reason
+            self._journal.emit(
+                SpoolUnreachable(
+                    spool=self.config.name, path=str(self.config.path), reason=reason
+                )
+            )
+
+
+def _finished(changes: Changes) -> Iterator[bytes]:
+    """Yield the names whose writers are done: closed, or unlocked."""
+    unlocked = (name.removesuffix(LOCK) for name in changes.gone if name.endswith(LOCK))
+    return filter(is_mail, dict.fromkeys((*changes.closed, *unlocked)))
+
+
+def _age(sight: Sight) -> int:
+    return sight.status.st_mtime_ns

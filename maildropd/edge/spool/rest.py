@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Whether a file is at rest, and when to look again.
+
+By the clock where that makes sense; a file from the future, which a clock set
+back leaves behind, is at rest when two looks find it the same.
+"""
+
+from datetime import timedelta
+
+from maildropd.edge.spool.sight import Sight
+from maildropd.host.clock import Clock
+
+_NOW = timedelta(0)
+
+
+class Rest:
+    """Judges by the last change of a file: of its content, name or mode."""
+
+    def __init__(self, settle_time: timedelta, clock: Clock) -> None:
+        """A file is at rest when nothing changed for the settle time."""
+        self._settle_time = settle_time
+        self._clock = clock
+        self._first_seen: dict[tuple[int, int, int], timedelta] = {}
+        self._seen: set[tuple[int, int, int]] = set()
+
+    def remaining(self, sight: Sight) -> timedelta:
+        """Return how long the file still has to rest; zero or less: it may be taken."""
+        changed = max(sight.status.st_mtime, sight.status.st_ctime)
+        age = timedelta(seconds=self._clock.now().timestamp() - changed)
+        if age >= _NOW:
+            return self._settle_time - age
+        status = sight.status
+        version = (status.st_ino, status.st_mtime_ns, status.st_size)
+        now = self._clock.monotonic()
+        self._seen.add(version)
+        return self._settle_time - (now - self._first_seen.setdefault(version, now))
+
+    def round_ended(self) -> None:
+        """Forget what the last look through the whole directory did not meet."""
+        for version in self._first_seen.keys() - self._seen:
+            del self._first_seen[version]
+        self._seen.clear()
+
+
+class NextLook:
+    """When the directory is to be looked through again."""
+
+    def __init__(self, clock: Clock) -> None:
+        """Look at once."""
+        self._clock = clock
+        self._at = clock.monotonic()
+
+    def set(self, delay: timedelta) -> None:
+        """Look after this time, whatever was wanted before."""
+        self._at = self._clock.monotonic() + delay
+
+    def within(self, delay: timedelta) -> None:
+        """Look after this time, or earlier if that was wanted already."""
+        self._at = min(self._at, self._clock.monotonic() + delay)
+
+    @property
+    def wait(self) -> timedelta:
+        """How long until then; zero when it is due."""
+        return max(self._at - self._clock.monotonic(), _NOW)

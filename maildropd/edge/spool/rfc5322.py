@@ -1,0 +1,105 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A plain message, with its envelope in its own header (RFC 5322 3.6).
+
+Bcc, Resent-Bcc and Return-Path speak to us, and are taken out: nobody but
+their writer may see whom they name.
+"""
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import TypeVar
+
+from maildropd.edge.spool.draft import Draft
+from maildropd.mail.address import parse_list, parse_reverse_path, unique
+from maildropd.mail.errors import BadAddress
+from maildropd.mail.message import Field, fields, header_end, message_id, without
+
+# The line that mbox files, and programs that write them, put before a message.
+_MBOX_LINE = re.compile(rb">?From [^\n]*(?:\n|\Z)")
+
+_FOR_US = frozenset({"bcc", "resent-bcc", "return-path"})
+_TRACE = frozenset({"received", "return-path"})
+
+_T = TypeVar("_T")
+
+_SENDER = ("sender", "from")
+_RECIPIENTS = ("to", "cc", "bcc")
+_OF_INTEREST = _TRACE | {*_SENDER, *_RECIPIENTS}
+
+
+def is_complete(head: bytes) -> bool:
+    """Tell whether the whole header is in the head."""
+    return header_end(head) is not None
+
+
+def read(head: bytes) -> Draft:
+    """Read a message; raise ``Malformed`` where the envelope is unclear."""
+    mbox_line = _MBOX_LINE.match(head)
+    start = mbox_line.end() if mbox_line else 0
+    end = header_end(head, start)
+    found = [
+        field
+        for field in fields(head, start, len(head) if end is None else end)
+        if field.name in _OF_INTEREST or field.name.startswith("resent-")
+    ]
+    block = _latest_resent(found)
+    return Draft(
+        reverse_path=_reverse_path(found, block),
+        recipients=_recipients(found, block),
+        message_id=message_id(head, start),
+        content=without(head, start, found, _FOR_US),
+    )
+
+
+def _latest_resent(header: Sequence[Field]) -> Sequence[Field]:
+    """Return the first block of Resent- fields (RFC 5322 3.6.6).
+
+    It ends where a name comes again, or at a trace field: what lies below is
+    an earlier journey, and its recipients have had their mail.
+    """
+    block: list[Field] = []
+    for field in header:
+        if not field.name.startswith("resent-"):
+            if block and field.name in _TRACE:
+                break
+        elif any(field.name == other.name for other in block):
+            break
+        else:
+            block.append(field)
+    return block
+
+
+def _reverse_path(header: Sequence[Field], block: Sequence[Field]) -> str | None:
+    """Return-Path, else who sent it, else who wrote it; else the null one.
+
+    In a message that is sent on, a Return-Path below the latest block was
+    made when it arrived, and belongs to its first sender.
+    """
+    above = header[: header.index(block[0])] if block else header
+    named = [*_called(("return-path",), above), *_chosen(_SENDER, header, block)]
+    return _parsed(named[0], parse_reverse_path) if named else None
+
+
+def _recipients(header: Sequence[Field], block: Sequence[Field]) -> tuple[str, ...]:
+    found = _chosen(_RECIPIENTS, header, block)
+    return unique(address for field in found for address in _parsed(field, parse_list))
+
+
+def _chosen(
+    names: Iterable[str], header: Sequence[Field], block: Sequence[Field]
+) -> Iterator[Field]:
+    """Yield the fields that count: with a Resent- block, only those in it."""
+    if block:
+        return _called([f"resent-{name}" for name in names], block)
+    return _called(names, header)
+
+
+def _called(names: Iterable[str], header: Sequence[Field]) -> Iterator[Field]:
+    return (field for name in names for field in header if field.name == name)
+
+
+def _parsed(field: Field, parse: Callable[[str], _T]) -> _T:
+    try:
+        return parse(field.value)
+    except BadAddress as error:
+        raise BadAddress(f"in the field {field.name}: {error}") from error

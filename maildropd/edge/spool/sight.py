@@ -1,0 +1,108 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a name in the drop stands for: at one look, and at the next.
+
+A name is octets, chosen by anybody on this host; what it stands for may be a
+trap, and may be another thing a moment later.
+"""
+
+import errno
+import os
+import stat
+from typing import Self
+
+from maildropd.mail.errors import Malformed, TooLarge
+
+LOCK = b".lck"
+
+_KINDS = (
+    (stat.S_ISLNK, "a symbolic link"),
+    (stat.S_ISFIFO, "a pipe"),
+    (stat.S_ISSOCK, "a socket"),
+    (stat.S_ISCHR, "a device"),
+    (stat.S_ISBLK, "a device"),
+)
+
+
+def is_mail(name: bytes) -> bool:
+    """Tell whether a name may be a mail's: not hidden, no draft, no lock."""
+    return not name.startswith(b".") and not name.endswith((b".tmp", LOCK))
+
+
+def shown(name: bytes) -> str:
+    """Return a name for people: on one line, whatever is in it."""
+    text = name.decode("utf-8", "backslashreplace")
+    if text.isprintable():
+        return text
+    return "".join(
+        each if each.isprintable() else each.encode("unicode_escape").decode()
+        for each in text
+    )
+
+
+class Sight:
+    """What a name stood for at one look."""
+
+    __slots__ = ("key", "name", "status")
+
+    def __init__(self, name: bytes, status: os.stat_result) -> None:
+        """Remember a look.
+
+        ``key`` is the submission key: this file, in this version.  The time
+        of the inode's last change is in it because ``cp -p`` can give a new
+        file the inode number, time and size of an old one.
+        """
+        self.name = name
+        self.status = status
+        self.key = (
+            f"drop:{status.st_dev}:{status.st_ino}:"
+            f"{status.st_mtime_ns}:{status.st_size}:{status.st_ctime_ns}"
+        )
+
+    @classmethod
+    def of(cls, directory: int, name: bytes) -> Self | None:
+        """Look at a name; None when there is nothing."""
+        try:
+            status = os.stat(name, dir_fd=directory, follow_symlinks=False)
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            if error.errno == errno.ENAMETOOLONG:  # the lock of a name of 255
+                return None
+            raise
+        return cls(name, status)
+
+    @classmethod
+    def failed(cls, name: bytes) -> Self:
+        """Stand for a name that cannot even be looked at."""
+        return cls(name, os.stat_result((0,) * 10))
+
+    @property
+    def is_directory(self) -> bool:
+        """Tell whether it is a directory."""
+        return stat.S_ISDIR(self.status.st_mode)
+
+    def is_same(self, status: os.stat_result) -> bool:
+        """Tell whether this is still the same version of the same file.
+
+        Names and modes may change, and the inode's change time with them.
+        """
+        mine = self.status
+        return (
+            mine.st_ino == status.st_ino
+            and mine.st_mtime_ns == status.st_mtime_ns
+            and mine.st_size == status.st_size
+            and mine.st_dev == status.st_dev
+        )
+
+    def check(self, limit: int) -> None:
+        """Raise ``Malformed`` or ``TooLarge`` for what must not even be opened."""
+        mode = self.status.st_mode
+        if not stat.S_ISREG(mode):
+            kind = next((name for is_kind, name in _KINDS if is_kind(mode)), "odd")
+            raise Malformed(f"it is {kind}, not a file")
+        if self.status.st_nlink != 1:
+            raise Malformed(f"it has {self.status.st_nlink} names (hard links)")
+        if self.status.st_size == 0:
+            raise Malformed("it is empty")
+        if self.status.st_size > limit:
+            raise TooLarge(f"{self.status.st_size} octets, and the limit is {limit}")

@@ -1,0 +1,241 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Address lists as people and programs write them (RFC 5322 3.4 and 4.4).
+
+Lenient in form, strict in effect: either every address of a list is found, or
+``BadAddress`` names the piece that is none.  Nobody is dropped in silence.
+"""
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import pairwise
+from typing import NamedTuple
+
+from maildropd.mail.errors import BadAddress
+
+_PLAIN = re.compile(
+    r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~.-]{1,64}@[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*"
+)
+_MARKED = re.compile(r'["(<>:;\[\\]')
+_FOLD = re.compile(r"\r?\n(?=[ \t])")
+_TOKEN = re.compile(
+    r"""(?P<blank>[ \t]+)
+    |(?P<quoted>"(?:[^"\\]|\\.)*+")
+    |(?P<literal>\[[^\[\]\\]*\])
+    |(?P<special>[<>@,;:.])
+    |(?P<atom>[^ \t"()<>\[\]:;@,.]+)
+    """,
+    re.VERBOSE,
+)
+_COMMENT_MARK = re.compile(r"[()]|\\.", re.DOTALL)
+_DOT_STRING = re.compile(r'[^\x00-\x20"(),:;<>@\[\\\]\x7f]+')
+_DOMAIN = re.compile(
+    r"[A-Za-z0-9_\x80-\U0010ffff-]+(?:\.[A-Za-z0-9_\x80-\U0010ffff-]+)*"
+    r"|\[[!-Z^-~]+\]"
+)
+
+# RFC 5321 4.5.3.1, in octets; a path has two more, its angle brackets.
+_LOCAL_PART_LIMIT = 64
+_DOMAIN_LIMIT = 255
+_ADDRESS_LIMIT = 254
+
+
+class _Token(NamedTuple):
+    kind: str  # "atom", "quoted", "literal", or the special character itself
+    text: str
+
+
+class _Piece(NamedTuple):
+    """What stands between two separators."""
+
+    source: str
+    tokens: Sequence[_Token]
+
+
+def parse_list(text: str) -> tuple[str, ...]:
+    """Return the addresses of a list, in order.
+
+    Groups, comments, display names, source routes and folds are understood
+    and dropped.  A bare name (``root``) stays as it is.  Raise ``BadAddress``
+    rather than skip or mend anything that might have been an address.
+    """
+    if _is_plain(text):
+        return (text,)
+    text = _FOLD.sub("", text.strip())
+    if found := re.search("[\r\n\0]", text):
+        around = text[max(found.start() - 30, 0) : found.end() + 30]
+        raise BadAddress(f"a line end or NUL within an address: {_shown(around)}")
+    pieces = _pieces(text) if _MARKED.search(text) else _simple_pieces(text)
+    return tuple(_mailbox(piece) for piece in pieces)
+
+
+def parse_reverse_path(text: str) -> str | None:
+    """Return the first address of a list, or None for ``<>`` and for nothing."""
+    if text.strip() in ("", "<>"):
+        return None
+    return next(iter(parse_list(text)), None)
+
+
+def unique(addresses: Iterable[str]) -> tuple[str, ...]:
+    """Return each address once, in order; only domains ignore case."""
+    found: dict[str, str] = {}
+    for address in addresses:
+        local_part, at, domain = address.rpartition("@")
+        found.setdefault(local_part + at + domain.lower(), address)
+    return tuple(found.values())
+
+
+def _is_plain(text: str) -> bool:
+    return len(text) <= _ADDRESS_LIMIT and _PLAIN.fullmatch(text) is not None
+
+
+def _simple_pieces(text: str) -> Iterator[_Piece | str]:
+    """Split a list that has nothing but commas, as programs write it."""
+    for part in text.split(","):
+        address = part.strip(" \t")
+        if _is_plain(address):
+            yield address
+        elif address:
+            yield from _pieces(address)
+
+
+def _pieces(text: str) -> Iterator[_Piece]:
+    """Split a list where a comma or semicolon separates; leave groups' names out."""
+    tokens: list[_Token] = []
+    start, in_angle = 0, False
+    for token, end in _tokens(text):
+        kind = token.kind
+        in_angle = kind == "<" or (in_angle and kind != ">")
+        if in_angle or kind not in ",;:":
+            tokens.append(token)
+            continue
+        piece = _Piece(text[start : end - 1].strip(), tokens)
+        if kind == ":":
+            _check_prefix(piece)
+        elif tokens:
+            yield piece
+        tokens, start = [], end
+    if tokens:
+        yield _Piece(text[start:].strip(), tokens)
+
+
+def _check_prefix(piece: _Piece) -> None:
+    """A colon ends a group's name or a source route, but never an address."""
+    kinds = [token.kind for token in piece.tokens]
+    if "@" in kinds and kinds[0] != "@":
+        raise BadAddress(f"a colon after an address: {_shown(piece.source)}")
+
+
+def _tokens(text: str) -> Iterator[tuple[_Token, int]]:
+    """Yield tokens without blanks and comments, and where each ends."""
+    at = 0
+    while at < len(text):
+        if text[at] == "(":
+            at = _after_comment(text, at)
+            continue
+        found = _TOKEN.match(text, at)
+        if not found:
+            raise BadAddress(f"a stray {text[at]} in {_shown(text[at:])}")
+        at = found.end()
+        kind = str(found.lastgroup)
+        if kind != "blank":
+            word = found[0]
+            yield _Token(word if kind == "special" else kind, word), at
+
+
+def _after_comment(text: str, start: int) -> int:
+    depth = 0
+    for mark in _COMMENT_MARK.finditer(text, start):
+        depth += {"(": 1, ")": -1}.get(mark[0], 0)
+        if not depth:
+            return mark.end()
+    raise BadAddress(f"a comment without end: {_shown(text[start:])}")
+
+
+def _mailbox(piece: _Piece | str) -> str:
+    if isinstance(piece, str):
+        return piece
+    kinds = [token.kind for token in piece.tokens]
+    if "<" not in kinds:
+        # MaildropHost took "a@x>" for a@x, and it can mean nothing else.
+        end = -1 if kinds[-1] == ">" else None
+        return _addr_spec(piece, piece.tokens[:end])
+    start = kinds.index("<")
+    if kinds[-1] != ">" or kinds.count(">") > 1 or kinds.count("<") > 1:
+        raise BadAddress(f"no single <address> at the end of {_shown(piece.source)}")
+    inner = piece.tokens[start + 1 : -1]
+    if inner and inner[0].kind == "@":
+        inner = _after_route(inner)
+    address = _addr_spec(piece, inner)
+    _check_phrase(piece, piece.tokens[:start], address)
+    return address
+
+
+def _after_route(tokens: Sequence[_Token]) -> Sequence[_Token]:
+    """Drop ``@a,@b:`` (RFC 5321 appendix F.2)."""
+    kinds = [token.kind for token in tokens]
+    return tokens[kinds.index(":") + 1 :] if ":" in kinds else tokens
+
+
+def _check_phrase(piece: _Piece, phrase: Sequence[_Token], address: str) -> None:
+    """An address for a display name may be a recipient whose comma is missing."""
+    name = "".join(token.text for token in phrase)
+    if "@" in (token.kind for token in phrase) and name.strip("'") != address:
+        raise BadAddress(f"two addresses without a comma: {_shown(piece.source)}")
+
+
+def _addr_spec(piece: _Piece, tokens: Sequence[_Token]) -> str:
+    kinds = [token.kind for token in tokens]
+    at = kinds.index("@") if "@" in kinds else len(tokens)
+    local_part = _local_part(tokens[:at])
+    domain = "".join(token.text for token in tokens[at + 1 :]).removesuffix(".")
+    is_bare = at == len(tokens) and "quoted" not in kinds
+    if not local_part or not (is_bare or _DOMAIN.fullmatch(domain)):
+        raise BadAddress(f"not an address: {_shown(piece.source)}")
+    if kinds[at + 1 :] != ["literal"] and _are_apart(kinds[at + 1 :]):
+        raise BadAddress(f"blanks within an address: {_shown(piece.source)}")
+    address = local_part if is_bare else f"{local_part}@{domain}"
+    if not address.isprintable():
+        raise BadAddress(f"unprintable octets in the address {_shown(address)}")
+    if _is_too_long(local_part, domain):
+        raise BadAddress(f"longer than RFC 5321 allows: {_shown(address)}")
+    return address
+
+
+def _local_part(tokens: Sequence[_Token]) -> str:
+    """Return the local part in its plainest form, or "" if it is none."""
+    kinds = [token.kind for token in tokens]
+    if not set(kinds) <= {"atom", "quoted", "."} or _are_apart(kinds):
+        return ""
+    if "quoted" not in kinds:
+        name = "".join(token.text for token in tokens)
+        return name if _DOT_STRING.fullmatch(name) else ""
+    name = "".join(_unquoted(token) for token in tokens)
+    if name and _DOT_STRING.fullmatch(name) and "" not in name.split("."):
+        return name
+    return '"' + re.sub(r'(["\\])', r"\\\1", name) + '"'
+
+
+def _unquoted(token: _Token) -> str:
+    if token.kind != "quoted":
+        return token.text
+    return re.sub(r"\\(.)", r"\1", token.text[1:-1])
+
+
+def _are_apart(kinds: Sequence[str]) -> bool:
+    """Tell whether two words stand side by side, with no dot between them."""
+    return any("." not in pair for pair in pairwise(kinds))
+
+
+def _is_too_long(local_part: str, domain: str) -> bool:
+    local = len(local_part.encode())
+    other = len(domain.encode())
+    return (
+        local > _LOCAL_PART_LIMIT
+        or other > _DOMAIN_LIMIT
+        or local + 1 + other > _ADDRESS_LIMIT
+    )
+
+
+def _shown(text: str) -> str:
+    text = text.strip()
+    return repr(text if len(text) <= 80 else text[:77] + "...")

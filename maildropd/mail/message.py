@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The header of a message, found in its octets.
+
+Nothing is decoded and encoded again: what is not removed leaves exactly as it
+came, with its line ends, its folds and its 8-bit octets.
+"""
+
+import re
+from collections.abc import Collection, Iterable, Iterator
+from typing import NamedTuple
+
+from maildropd.mail.errors import Malformed
+
+_END = re.compile(rb"\n\r?\n")
+_EMPTY_HEADER = re.compile(rb"\r?\n")
+_FIELD = re.compile(
+    rb"([!-9;-~]++)[ \t]*+:((?:[^\n]*+(?:\n[ \t][^\n]*+)*+))(?:\n|\Z)",
+)
+_FOLD = re.compile(rb"\r?\n")
+_MESSAGE_ID = re.compile(
+    rb"(?:\A|\n)message-id[ \t]*:\s*(<?[!-~]{1,996})", re.IGNORECASE
+)
+_MESSAGE_ID_LIMIT = 250  # for the log
+
+
+class Field(NamedTuple):
+    """One header field; its octets are ``data[start:end]``."""
+
+    name: str  # in lower case
+    raw: bytes  # after the colon, as it stands, without the last line end
+    start: int
+    end: int
+
+    @property
+    def value(self) -> str:
+        """The unfolded value; octets that are not UTF-8 become surrogates."""
+        return unfolded(self.raw)
+
+
+def header_end(data: bytes, start: int = 0) -> int | None:
+    """Return where the header ends, its empty line included, or None."""
+    found = _EMPTY_HEADER.match(data, start) or _END.search(data, start)
+    return found.end() if found else None
+
+
+def fields(data: bytes, start: int, end: int) -> Iterator[Field]:
+    """Yield the fields of a header; raise ``Malformed`` at a line that is none.
+
+    Only an empty line ends a header.  To guess that it ended at a line which
+    is no field would take a Bcc further down for text, and show it to all.
+    """
+    at, number = start, 1
+    while at < end:
+        found = _FIELD.match(data, at, end)
+        if not found:
+            if data[at:end].strip(b"\r\n") == b"":
+                return  # the empty line
+            raise Malformed(f"line {number} is no header field: {_shown(data, at)}")
+        name = found[1].decode("ascii").lower()
+        yield Field(name, found[2].removesuffix(b"\r"), at, found.end())
+        number += data.count(b"\n", at, found.end())
+        at = found.end()
+
+
+def without(
+    data: bytes, start: int, header: Iterable[Field], names: Collection[str]
+) -> tuple[bytes, ...]:
+    """Return a message that begins at ``start``, in pieces, less some fields."""
+    pieces: list[bytes] = []
+    for field in header:
+        if field.name in names:
+            pieces.append(data[start : field.start])
+            start = field.end
+    pieces.append(data[start:])
+    return tuple(piece for piece in pieces if piece)
+
+
+def message_id(data: bytes, start: int = 0) -> str | None:
+    """Return the Message-ID of a message, for the log; never raise."""
+    end = header_end(data, start)
+    found = _MESSAGE_ID.search(data, start, len(data) if end is None else end)
+    return found[1].decode("ascii")[:_MESSAGE_ID_LIMIT] if found else None
+
+
+def unfolded(raw: bytes) -> str:
+    """Return a field's value as text on one line."""
+    return _FOLD.sub(b"", raw).decode("utf-8", "surrogateescape").strip(" \t")
+
+
+def _shown(data: bytes, at: int) -> str:
+    line = data[at : at + 60].split(b"\n")[0].rstrip(b"\r")
+    return repr(line.decode("ascii", "backslashreplace"))
