@@ -8,6 +8,7 @@ stale file can keep anybody out, and the kernel lets go when a process dies.
 import fcntl
 import os
 import sqlite3
+from contextlib import ExitStack
 from pathlib import Path
 
 from maildropd.host import durable
@@ -45,9 +46,12 @@ def open_database(path: Path, schema: Schema) -> tuple[sqlite3.Connection, int]:
         durable.make_directory(path.with_name("content"))
     except OSError as error:
         raise StoreUnusable(f"{path}: {error.strerror}") from error
-    connection = None
-    try:
-        connection = connect(path)
-        return connection, prepare(connection, path, schema)
-    except sqlite3.Error as error:
-        raise translated(error, path) from error
+    with ExitStack() as undo:
+        try:
+            connection = connect(path)
+            undo.callback(connection.close)
+            version = prepare(connection, path, schema)
+        except sqlite3.Error as error:
+            raise translated(error, path) from error
+        undo.pop_all()
+    return connection, version

@@ -9,13 +9,12 @@ import sqlite3
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
-from contextlib import suppress
 from datetime import timedelta
 from queue import Empty, SimpleQueue
 from typing import Any
 
 from maildropd.host.heartbeat import Heartbeats
-from maildropd.mail.errors import StoreUnusable
+from maildropd.mail.errors import MailError, StoreUnusable
 from maildropd.store.connection import Database, primary
 from maildropd.store.trouble import Trouble
 
@@ -33,6 +32,17 @@ _PAGE = 4096
 # the connection is not trusted any more.
 _HARMLESS = frozenset(
     (sqlite3.SQLITE_FULL, sqlite3.SQLITE_CONSTRAINT, sqlite3.SQLITE_TOOBIG)
+)
+# A bug of ours in one change, or a value that SQLite cannot hold; that change
+# fails, and no other.
+_BUGS = (
+    ArithmeticError,
+    AssertionError,
+    AttributeError,
+    LookupError,
+    RuntimeError,
+    TypeError,
+    ValueError,
 )
 
 
@@ -77,6 +87,7 @@ class Writer:
         self._closed = False
         self._pages = 0  # written to the log since the last checkpoint
         self._more_idle_work = True
+        self._in_hand: Sequence[Job] = ()
 
     def submit(self, work: Callable[[Transaction], Any]) -> Future[Any]:
         """Have a change made; the future is done when it is durable."""
@@ -99,10 +110,10 @@ class Writer:
         try:
             while self._round():
                 pass
-        finally:
-            # Also after a bug: nobody may wait for a thread that is gone.
-            self._refuse_the_rest()
+            # Not after a bug: then the promise is broken, and the watchdog barks.
             self._heartbeats.rest(_NAME)
+        finally:
+            self._refuse_the_rest()
             self._database.disconnect()
 
     def _round(self) -> bool:
@@ -138,9 +149,10 @@ class Writer:
 
         So one bad change cannot fail the others that share its commit.
         """
+        self._in_hand = jobs
         try:
             results = self._commit(jobs)
-        except (sqlite3.Error, ValueError, OverflowError) as error:
+        except (sqlite3.Error, MailError, *_BUGS) as error:
             self._mend(error)
             for job in jobs:
                 self._alone(job)
@@ -156,8 +168,7 @@ class Writer:
         except sqlite3.Error as error:
             self._mend(error)
             future.set_exception(self._trouble.struck(error))
-        except (ValueError, OverflowError) as error:
-            # A value that SQLite cannot hold: our bug, and no trouble of its.
+        except (MailError, *_BUGS) as error:
             self._mend(error)
             future.set_exception(error)
         else:
@@ -204,10 +215,13 @@ class Writer:
             self._checkpoint()
 
     def _refuse_the_rest(self) -> None:
+        """Let nobody wait for a thread that is gone."""
         with self._lock:
             self._closed = True
+        waiting = [job for job in self._in_hand if not job[1].done()]
         while not self._jobs.empty():
-            with suppress(Empty):
-                job = self._jobs.get_nowait()
-                if job and job[1].set_running_or_notify_cancel():
-                    job[1].set_exception(StoreUnusable("the store is closed"))
+            job = self._jobs.get()
+            if job and job[1].set_running_or_notify_cancel():
+                waiting.append(job)
+        for _, future in waiting:
+            future.set_exception(StoreUnusable("the store is closed"))
