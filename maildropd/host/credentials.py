@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Secrets, from where only we can read them; never in any message of ours.
+
+systemd puts credentials into a folder of the service's own; where there is
+no systemd, a file does that nobody else may read.
+"""
+
+import os
+import stat
+from pathlib import Path
+
+_LONGEST = 4096
+
+
+class SecretUnavailable(Exception):
+    """A secret is missing, or not kept as a secret; the text says which and why."""
+
+
+def of_service(name: str) -> str:
+    """Return a credential that systemd handed to this service.
+
+    ``LoadCredential=cred:FOLDER`` makes ``cred_NAME`` of a file NAME; both
+    names are looked for.
+    """
+    folder = os.environ.get("CREDENTIALS_DIRECTORY")
+    if not folder:
+        raise SecretUnavailable(
+            f"credential {name}: this service got none "
+            "(LoadCredential= hands them over; without systemd, try password_file)"
+        )
+    for found in (Path(folder, name), Path(folder, f"cred_{name}")):
+        if found.exists():
+            return _secret(found, f"credential {name}")
+    raise SecretUnavailable(
+        f"credential {name}: not among those of this service "
+        f"({', '.join(sorted(os.listdir(folder))) or 'there are none'})"
+    )
+
+
+def of_file(path: Path) -> str:
+    """Return a secret from a file that only we, or root and our group, can read."""
+    return _secret(path, str(path), private=True)
+
+
+def _secret(path: Path, what: str, *, private: bool = False) -> str:
+    try:
+        # Non-blocking: somebody may have put a fifo there.
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+    except OSError as error:
+        raise _trouble(what, error) from error
+    with open(descriptor, "rb") as file:
+        found = os.fstat(descriptor)
+        if not stat.S_ISREG(found.st_mode):
+            raise SecretUnavailable(f"{what}: is not a file")
+        if private:
+            _refuse_shared(found, what)
+        try:
+            octets = file.read(_LONGEST + 1)
+        except OSError as error:
+            raise _trouble(what, error) from error
+    return _clean(octets, what)
+
+
+def _refuse_shared(found: os.stat_result, what: str) -> None:
+    if found.st_uid not in (0, os.geteuid()):
+        raise SecretUnavailable(f"{what}: belongs to uid {found.st_uid}, not to us")
+    others = found.st_mode & 0o077
+    ours = {os.getegid(), *os.getgroups()}
+    if others & ~0o040 or (others and (found.st_uid != 0 or found.st_gid not in ours)):
+        raise SecretUnavailable(f"{what}: others can read or change it (try chmod 600)")
+
+
+def _clean(octets: bytes, what: str) -> str:
+    if len(octets) > _LONGEST:
+        raise SecretUnavailable(f"{what}: is longer than {_LONGEST} octets")
+    octets = octets.removesuffix(b"\n").removesuffix(b"\r")
+    if not octets:
+        raise SecretUnavailable(f"{what}: is empty")
+    if any(end in octets for end in (b"\n", b"\r", b"\0")):
+        raise SecretUnavailable(f"{what}: has more than one line")
+    try:
+        return octets.decode("utf-8")
+    except UnicodeDecodeError:
+        # Not "from": the error's own text would show the secret.
+        raise SecretUnavailable(f"{what}: is not UTF-8") from None
+
+
+def _trouble(what: str, error: OSError) -> SecretUnavailable:
+    return SecretUnavailable(f"{what}: cannot be read ({error.strerror})")
