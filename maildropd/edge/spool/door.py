@@ -37,10 +37,20 @@ class Door:
     keys: Keys
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Surroundings:
+class Surroundings(Protocol):
     """What every part of the daemon has around it."""
 
-    journal: Journal
-    clock: Clock
-    heartbeats: Heartbeats
+    @property
+    def journal(self) -> Journal:
+        """Where events go."""
+        ...
+
+    @property
+    def clock(self) -> Clock:
+        """What time it is."""
+        ...
+
+    @property
+    def heartbeats(self) -> Heartbeats:
+        """Where a loop proves that it goes on."""
+        ...

@@ -8,13 +8,13 @@ that a new mail does not wait behind a hundred thousand old ones.
 
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from datetime import timedelta
 from itertools import islice
 from typing import Protocol
 
-from maildropd.config.model import QueueConfig, SpoolConfig
+from maildropd.config.model import SpoolConfig
 from maildropd.edge.spool.directory import DirectoryUnusable, DropDirectory, make
 from maildropd.edge.spool.door import Door, Surroundings
 from maildropd.edge.spool.rest import NextLook
@@ -26,6 +26,7 @@ from maildropd.mail.service_events import SpoolUnreachable, SpoolWatched, WatchD
 _SLICE = 256  # files looked at between two looks at what the kernel reports
 _HEARTBEAT = timedelta(seconds=20)
 _SEARCH = timedelta(seconds=2)  # for a directory that is gone
+_LAST_WAIT = timedelta(seconds=60)
 _NOW = timedelta(0)
 
 
@@ -43,53 +44,68 @@ class Pickup:
     def __init__(
         self,
         config: SpoolConfig,
-        queue: QueueConfig,
+        limit: int,
         door: Door,
-        watch: DirectoryWatch,
+        watch: Callable[[], DirectoryWatch],
         surroundings: Surroundings,
     ) -> None:
-        """Begin at rest.  The watch becomes ours, and is closed at the end."""
-        self.config = config
-        self._watch = watch
+        """Begin at rest, with nothing open.
+
+        ``limit`` is the largest size of a message; ``watch`` makes the watch
+        for the time between ``start`` and ``stop``.
+        """
+        self._config = config
+        self._make_watch = watch
+        self._watch: DirectoryWatch  # between start and stop
+        self._thread: threading.Thread | None = None
         self._journal = surroundings.journal
         self._heartbeats = surroundings.heartbeats
         self._next_look = NextLook(surroundings.clock)
-        self._taker = Taker(config, queue, door, surroundings, self._next_look)
+        self._taker = Taker(config, limit, door, surroundings, self._next_look)
         self._drop: DropDirectory | None = None
         self._scan: Scan | None = None
         self._unreachable = ""  # why, as it was told
         self._degraded = ""
+        self._how = "not started"
         self._stopping = threading.Event()
-        self._thread = threading.Thread(
-            target=self._run, name=f"spool-{config.name}", daemon=True
-        )
 
     def start(self) -> None:
         """Begin to take mail."""
+        self._watch = self._make_watch()
+        self._thread = threading.Thread(
+            target=self._run, name=f"spool-{self._config.name}", daemon=True
+        )
         self._thread.start()
 
-    def configure(self, queue: QueueConfig) -> None:
-        """Go by other limits from the next file on."""
-        self._taker.queue = queue
-
     def stop(self) -> None:
-        """Take no more files; those that were read are brought to their end."""
-        self._stopping.set()
-        if self._thread.is_alive():
-            self._watch.wake()
+        """Take no more files, bring what was read to its end, then return.
 
-    def join(self, timeout: timedelta) -> bool:
-        """Wait until all is at rest after ``stop``; tell whether it is."""
-        self._thread.join(timeout.total_seconds())
-        return not self._thread.is_alive()
+        A disk that hangs is not waited for without limit.
+        """
+        if self._thread is None:
+            return
+        self._stopping.set()
+        self._watch.wake()
+        self._thread.join(_LAST_WAIT.total_seconds())
+        if not self._thread.is_alive():
+            self._watch.close()
+            self._thread = None
+
+    def status(self) -> dict[str, object]:
+        """Return name, path and condition, for people."""
+        return {
+            "name": self._config.name,
+            "path": str(self._config.path),
+            "works": not self._unreachable,
+            "condition": self._unreachable or self._how,
+        }
 
     def _run(self) -> None:
-        make(self.config.path)
+        make(self._config.path)
         while not self._stopping.is_set():
             self._turn()
         self._leave()
-        self._heartbeats.rest(f"spool-{self.config.name}")
-        self._watch.close()
+        self._heartbeats.rest(f"spool-{self._config.name}")
 
     def _turn(self) -> None:
         self._taker.alive()
@@ -107,7 +123,7 @@ class Pickup:
         except OSError as error:
             self._leave()
             self._tell_unreachable(error.strerror or str(error))
-            self._next_look.set(self.config.poll_interval)
+            self._next_look.set(self._config.poll_interval)
 
     def _work(self, drop: DropDirectory, changes: Changes) -> None:
         if changes.rescan:
@@ -127,7 +143,7 @@ class Pickup:
         if self._degraded:
             self._begin_watch(drop)
         # Before the look, so that what it finds can ask for an earlier one.
-        self._next_look.set(self.config.poll_interval)
+        self._next_look.set(self._config.poll_interval)
         self._taker.round_began()
         self._scan = os.scandir(drop.descriptor)
 
@@ -151,10 +167,10 @@ class Pickup:
     def _enter(self) -> None:
         """Open the directory and watch it, or say why not."""
         try:
-            self._drop = DropDirectory(self.config.path)
+            self._drop = DropDirectory(self._config.path)
         except DirectoryUnusable as error:
             self._tell_unreachable(str(error))
-            self._next_look.set(min(_SEARCH, self.config.poll_interval))
+            self._next_look.set(min(_SEARCH, self._config.poll_interval))
             return
         self._taker.work_in(self._drop)
         self._unreachable = self._degraded = ""
@@ -171,26 +187,26 @@ class Pickup:
             self._drop = None
 
     def _begin_watch(self, drop: DropDirectory) -> None:
-        path = str(self.config.path)
+        path = str(self._config.path)
         try:
             how = self._watch.begin(drop.descriptor)
         except WatchRefused as error:
             reason = str(error)
             if reason != self._degraded:
                 self._journal.emit(
-                    WatchDegraded(spool=self.config.name, path=path, reason=reason)
+                    WatchDegraded(spool=self._config.name, path=path, reason=reason)
                 )
-            self._degraded = reason
+            self._degraded, self._how = reason, f"poll ({reason})"
             return
-        self._degraded = ""
-        self._journal.emit(SpoolWatched(spool=self.config.name, path=path, watch=how))
+        self._degraded, self._how = "", how
+        self._journal.emit(SpoolWatched(spool=self._config.name, path=path, watch=how))
 
     def _tell_unreachable(self, reason: str) -> None:
         if reason != self._unreachable:
             self._unreachable = reason
             self._journal.emit(
                 SpoolUnreachable(
-                    spool=self.config.name, path=str(self.config.path), reason=reason
+                    spool=self._config.name, path=str(self._config.path), reason=reason
                 )
             )
 

@@ -8,7 +8,7 @@ import traceback
 from datetime import timedelta
 from pathlib import Path
 
-from maildropd.config.model import QueueConfig, SpoolConfig
+from maildropd.config.model import SpoolConfig
 from maildropd.edge.spool.directory import DirectoryUnusable, DropDirectory
 from maildropd.edge.spool.door import Door, Surroundings
 from maildropd.edge.spool.file import OpenFile, Unreadable
@@ -35,14 +35,14 @@ class Taker:
     def __init__(
         self,
         config: SpoolConfig,
-        queue: QueueConfig,
+        limit: int,
         door: Door,
         surroundings: Surroundings,
         next_look: NextLook,
     ) -> None:
         """Begin without a directory."""
-        self.queue = queue  # may be replaced at any time
         self._config = config
+        self._limit = limit
         self._injector = door.injector
         self._surroundings = surroundings
         self._journal = surroundings.journal
@@ -136,7 +136,7 @@ class Taker:
             return
         if self._under_way.is_mistakable(sight, self._drop.descriptor):
             raise NotYet("it looks like one that was here before")
-        sight.check(self.queue.message_size_limit)
+        sight.check(self._limit)
         self._submit(sight)
 
     def _submit(self, sight: Sight) -> None:
