@@ -19,6 +19,7 @@ def create(path: Path, pieces: Iterable[bytes], mode: int = 0o600) -> None:
     raised, also by ``pieces``, there is no such file then.
     """
     unfinished = path.with_name(f".{path.name}.tmp")
+    remove(unfinished)  # a crash may have left one
     with ExitStack() as undo:
         descriptor = _open(unfinished, mode)
         undo.callback(_forget, unfinished)
