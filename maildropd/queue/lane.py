@@ -173,7 +173,10 @@ class Lane:
         self, lease: Lease, transport: Transport, alive: Callable[[timedelta], None]
     ) -> list[Verdict]:
         queue_id = lease.envelope.queue_id
-        verdicts = self._attempt.try_once(lease, transport, self._route, alive)
+        if self.breaker.wait():  # it broke while this waited for a connection
+            verdicts = self._attempt.give_back(lease)
+        else:
+            verdicts = self._attempt.try_once(lease, transport, self._route, alive)
         with self._changed:
             newest = self._busy.pop(queue_id)
         if newest is lease:

@@ -53,6 +53,7 @@ class Manager:
         """Start at rest; ``start`` begins."""
         self._store = store
         self._routing = routing
+        self._next = routing
         self._journal = journal
         self._clock = clock
         self._heartbeats = heartbeats
@@ -92,11 +93,12 @@ class Manager:
         self.wake()
 
     def reroute(self, routing: Routing) -> None:
-        """Go on by another configuration; messages on the wire are finished."""
-        with self._changed:
-            former, self._routing = self._routing, routing
-        self._former.extend(former.lanes.values())
-        self._retire(former)
+        """Go on by another configuration; messages on the wire are finished.
+
+        The loop itself makes the change, so that no lease is on its way to a
+        lane that has retired.
+        """
+        self._next = routing
         self.wake()
 
     def stop(self, patience: Callable[[], bool]) -> None:
@@ -140,13 +142,21 @@ class Manager:
 
     def _pass_once(self) -> timedelta:
         """Lease and hand out what is due; return how long nothing will be."""
-        routing = self._routing
+        routing = self._present_routing()
         now = self._clock.now()
         wanted = max((lane.wanted() for lane in routing.lanes.values()), default=0)
         if wanted:
             for lease in self._store.claim(wanted, now, now + _LEASE).result():
                 self._hand_out(lease, routing)
         return self._until_next(routing)
+
+    def _present_routing(self) -> Routing:
+        former, self._routing = self._routing, self._next
+        if former is not self._routing:
+            self._former = [each for each in self._former if each.in_flight]
+            self._former.extend(former.lanes.values())
+            self._retire(former)
+        return self._routing
 
     def _until_next(self, routing: Routing) -> timedelta:
         waits = [_LONGEST_WAIT]

@@ -109,10 +109,9 @@ class Desk:
         self.manager.wake()
 
     def stop(self) -> None:
-        self.relay.gate.set()
         if self.started:
             self.started = False
-            self.manager.stop(lambda: True)
+            self.manager.stop(lambda: False)
         self.store.close()
 
     def delivered(self) -> Counter[str]:
