@@ -157,7 +157,7 @@ class Lane:
                 if last is not None:
                     self._attempt.insist(*last, alive)
                 last = (verdicts, self._attempt.record(verdicts))
-                if self._has_room():
+                if _given_back(verdicts) or self._has_room():
                     finished()
             if last is not None:
                 self._attempt.insist(*last, alive)
@@ -208,6 +208,10 @@ class Lane:
             lease = self._waiting.popleft()
             self._busy[lease.envelope.queue_id] = lease
             return lease
+
+
+def _given_back(verdicts: list[Verdict]) -> bool:
+    return any(not each.settlement.attempted for each in verdicts)
 
 
 def _beat(heartbeats: Heartbeats, name: str, within: timedelta) -> None:
