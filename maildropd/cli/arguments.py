@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What both commands understand: which daemon is meant, and how to be wrong."""
+
+import argparse
+import sys
+from pathlib import Path
+from typing import NoReturn
+
+from maildropd import __version__
+from maildropd.config.errors import ConfigErrors
+from maildropd.config.layout import Layout
+from maildropd.config.limits import name
+from maildropd.config.read import read
+
+OK = 0
+FAILED = 1
+USAGE = 64  # EX_USAGE of sysexits(3)
+MISCONFIGURED = 78  # EX_CONFIG
+
+
+class Parser(argparse.ArgumentParser):
+    """Says what is wrong with a command line, and exits as sendmail(8) would."""
+
+    def error(self, message: str) -> NoReturn:
+        """Print usage and message, and exit with 64."""
+        self.print_usage(sys.stderr)
+        self.exit(USAGE, f"{self.prog}: {message}\n")
+
+
+def parser(prog: str, description: str) -> Parser:
+    """Return a parser that knows the options both commands have."""
+    made = Parser(prog=prog, description=description, allow_abbrev=False)
+    made.add_argument("--version", action="version", version=f"{prog} {__version__}")
+    which = made.add_mutually_exclusive_group()
+    which.add_argument(
+        "--config",
+        type=Path,
+        metavar="PATH",
+        help="configuration file, or a folder that holds everything",
+    )
+    which.add_argument(
+        "--instance", type=_instance, metavar="NAME", help="a named instance"
+    )
+    return made
+
+
+def layout(arguments: argparse.Namespace) -> Layout:
+    """Return the places of the daemon that is meant."""
+    if arguments.config is not None:
+        return Layout.of_path(arguments.config)
+    return Layout.of_host(arguments.instance or "")
+
+
+def check(places: Layout) -> int:
+    """Say everything that is wrong with the configuration, or that nothing is."""
+    try:
+        config = read(places)
+    except ConfigErrors as errors:
+        print(*errors.lines, sep="\n", file=sys.stderr)
+        return MISCONFIGURED
+    print(f"{config.source}: no errors")
+    return OK
+
+
+def _instance(text: str) -> str:
+    if name(text) or text == "maildropd":
+        raise argparse.ArgumentTypeError(f"{text!r} is not the name of an instance")
+    return text

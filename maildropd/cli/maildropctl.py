@@ -1,0 +1,141 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The operator's command: look at the queue, and change it."""
+
+import json
+import os
+import sys
+from argparse import Namespace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from maildropd.cli import arguments, render, words
+from maildropd.cli.desk import Desk, Failed
+from maildropd.cli.reach import open_desk
+
+_PAGE = 500
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Do one command; return the exit code."""
+    found = _parser().parse_args(argv)
+    layout = arguments.layout(found)
+    try:
+        if found.command == "check":
+            return arguments.check(layout)
+        with open_desk(layout, alone=found.command != "reload") as desk:
+            code = _COMMANDS[found.command](desk, found)
+        sys.stdout.flush()
+    except Failed as failed:
+        print(*failed.args, sep="\n", file=sys.stderr)
+        return arguments.FAILED
+    except BrokenPipeError:
+        # Whoever reads has seen enough; nor may Python's own flush complain.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        return arguments.FAILED
+    return code
+
+
+def _parser() -> arguments.Parser:
+    parser = arguments.parser("maildropctl", "Shows the mail queue, and changes it.")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    commands.add_parser("status", help="how things stand")
+    queue = commands.add_parser("queue", help="list what waits, and why")
+    queue.add_argument("--json", action="store_true", help="one JSON object a line")
+    show = commands.add_parser("show", help="all about one message")
+    show.add_argument("id", metavar="ID")
+    commands.add_parser("check", help="every error in the configuration")
+    flush = commands.add_parser("flush", help="try deferred recipients now")
+    flush.add_argument("ids", metavar="ID", nargs="*")
+    for name, does in (
+        ("hold", "stop further attempts"),
+        ("release", "let held and failed messages go on"),
+        ("remove", "take messages out, undelivered"),
+    ):
+        command = commands.add_parser(name, help=does)
+        command.add_argument("ids", metavar="ID", nargs="+")
+    commands.add_parser("reload", help="have the daemon read its configuration again")
+    return parser
+
+
+def _status(desk: Desk, _: Namespace) -> int:
+    _print(render.status(desk.ask({"command": "status"}), _now()))
+    return arguments.OK
+
+
+def _queue(desk: Desk, found: Namespace) -> int:
+    if found.json:
+        _print(json.dumps(message) for message in _messages(desk))
+        return arguments.OK
+    number, states, now = 0, dict[str, int](), _now()
+    for message in _messages(desk):
+        if not number:
+            print(render.heading())
+        number += 1
+        for recipient in message["recipients"]:
+            state = recipient["state"]
+            states[state] = states.get(state, 0) + 1
+        _print(render.listed(message, now))
+    print(render.totals(number, states))
+    return arguments.OK
+
+
+def _show(desk: Desk, found: Namespace) -> int:
+    answer = desk.ask({"command": "show", "id": found.id})
+    _print(render.shown(answer["message"], _now()))
+    return arguments.OK
+
+
+def _flush(desk: Desk, found: Namespace) -> int:
+    answer = desk.ask({"command": "flush", "ids": found.ids})
+    print(f"{words.count(answer['recipients'], 'recipient')} made due")
+    return arguments.OK
+
+
+def _each(desk: Desk, found: Namespace) -> int:
+    """Do what can be done, and say what cannot."""
+    code = arguments.OK
+    for queue_id in found.ids:
+        try:
+            desk.ask({"command": found.command, "id": queue_id})
+        except Failed as failed:
+            print(*failed.args, sep="\n", file=sys.stderr)
+            code = arguments.FAILED
+    return code
+
+
+def _reload(desk: Desk, _: Namespace) -> int:
+    desk.ask({"command": "reload"})
+    return arguments.OK
+
+
+_COMMANDS: Mapping[str, Callable[[Desk, Namespace], int]] = {
+    "status": _status,
+    "queue": _queue,
+    "show": _show,
+    "flush": _flush,
+    "hold": _each,
+    "release": _each,
+    "remove": _each,
+    "reload": _reload,
+}
+
+
+def _messages(desk: Desk) -> Iterator[dict[str, Any]]:
+    """Yield the whole queue, page by page: it may be larger than our memory."""
+    after = ""
+    while True:
+        page = desk.ask({"command": "list", "after": after, "limit": _PAGE})["messages"]
+        if not page:
+            return
+        yield from page
+        after = page[-1]["id"]
+
+
+def _print(lines: Iterator[str]) -> None:
+    for line in lines:
+        print(line)
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)

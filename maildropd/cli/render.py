@@ -1,0 +1,127 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The answers of the daemon, or of the store, for people to read.
+
+Messages are the objects of queue/requests.py.
+"""
+
+from collections.abc import Iterator, Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+from maildropd.cli.words import clean, count, moment, size, span
+
+Message = Mapping[str, Any]
+
+
+def heading() -> str:
+    """Return the names of the columns of a message."""
+    return f"{'ID':<12}  {'SIZE':>5}  {'AGE':<10}  SENDER"
+
+
+def listed(message: Message, now: datetime) -> Iterator[str]:
+    """Yield a message in the queue, and a line for each recipient."""
+    age = span(now - datetime.fromisoformat(message["arrived"]))
+    yield (
+        f"{message['id']:<12}  {size(message['size']):>5}  {age:<10}  "
+        f"{_sender(message)}"
+    )
+    for recipient in message["recipients"]:
+        yield f"    {_recipient(recipient, now)}"
+
+
+def shown(message: Message, now: datetime) -> Iterator[str]:
+    """Yield all there is to know about a message."""
+    uid = message["submitter_uid"]
+    submitter = message["submitter"] + ("" if uid is None else f" uid={uid}")
+    arrived = datetime.fromisoformat(message["arrived"])
+    give_up = datetime.fromisoformat(message["give_up"])
+    yield f"id          {message['id']}"
+    yield f"sender      {_sender(message)}"
+    yield f"submitter   {clean(submitter)}"
+    yield f"message-id  {clean(message['message_id'] or '-')}"
+    yield f"size        {count(message['size'], 'octet')}"
+    yield f"arrived     {moment(arrived)}, {span(now - arrived)} ago"
+    yield f"give up     {moment(give_up)}, {_until(give_up, now)}"
+    for recipient in message["recipients"]:
+        yield ""
+        yield f"recipient   {clean(recipient['address'])}"
+        yield f"state       {_state(recipient, now)}"
+        yield f"attempts    {recipient['attempts']}"
+        if recipient["reply"]:
+            by = f", said {clean(recipient['relay'])}" if recipient["relay"] else ""
+            yield f"reply       {_reply(recipient)}{by}"
+
+
+def totals(messages: int, states: Mapping[str, int]) -> str:
+    """Return the last line of a listing."""
+    if not messages:
+        return "the queue is empty"
+    return f"{count(messages, 'message')}, {_counts(states)}"
+
+
+def status(found: Mapping[str, Any], now: datetime) -> Iterator[str]:
+    """Yield how things stand; what the store alone cannot say is left out."""
+    if "version" in found:
+        since = datetime.fromisoformat(found["since"])
+        yield (
+            f"maildropd   {found['version']}, pid {found['pid']}, running for "
+            f"{span(now - since)}, since {moment(since)}"
+        )
+        yield f"config      {clean(found['config'])}"
+    yield f"queue       {_counts(found['counts'])}"
+    if found["oldest"]:
+        oldest = datetime.fromisoformat(found["oldest"])
+        yield f"oldest      {span(now - oldest)}, since {moment(oldest)}"
+    for relay in found.get("relays", ()):
+        yield f"relay       {clean(relay['destination'])}: {_relay(relay)}"
+    for spool in found.get("spools", ()):
+        condition = clean(spool["condition"])
+        trouble = "" if spool["works"] else "NOT WATCHED, "
+        where = f"{clean(spool['name'])}: {clean(spool['path'])}"
+        yield f"spool       {where}, {trouble}{condition}"
+
+
+def _sender(message: Message) -> str:
+    sender = message["sender"]
+    return "<>" if sender is None else clean(sender)
+
+
+def _recipient(recipient: Message, now: datetime) -> str:
+    said = f"  {_reply(recipient)}" if recipient["reply"] else ""
+    return f"{clean(recipient['address']):<32}  {_state(recipient, now)}{said}"
+
+
+def _state(recipient: Message, now: datetime) -> str:
+    if recipient["delivering"]:
+        return "delivering"
+    if recipient["state"] in ("hold", "failed") or not recipient["due"]:
+        return str(recipient["state"])
+    due = datetime.fromisoformat(recipient["due"])
+    return f"{recipient['state']}, next try {_until(due, now)}"
+
+
+def _until(at: datetime, now: datetime) -> str:
+    return f"in {span(at - now)}" if at > now else "now"
+
+
+def _reply(recipient: Message) -> str:
+    reply = recipient["reply"]
+    return clean(f"{reply['code']} {reply['status']} {reply['text']}".rstrip())
+
+
+def _counts(states: Mapping[str, int]) -> str:
+    total = count(sum(states.values()), "recipient")
+    parts = [f"{number} {state}" for state, number in states.items() if number]
+    return f"{total}: {', '.join(parts)}" if parts else total
+
+
+def _relay(relay: Mapping[str, Any]) -> str:
+    busy = (
+        f"{count(relay['connections'], 'connection')}, "
+        f"{count(relay['in_flight'], 'message')} in flight"
+    )
+    if relay["works"]:
+        return f"works, {busy}"
+    retry = relay["retry_in"]
+    when = "" if retry is None else f", next try in {span(timedelta(seconds=retry))}"
+    return f"FAILS ({clean(relay['reply'])}){when}, {busy}"
