@@ -6,8 +6,9 @@ import shutil
 import subprocess
 import tempfile
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -19,6 +20,18 @@ from tests.system.wire import Wire, wire
 
 CHECKOUT = Path(__file__).parents[2]
 NewMachine = Callable[[str, Path], Machine]
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item: pytest.Function) -> Generator[None, Any, None]:
+    """Show with a failure what the machine's journal said last."""
+    result = yield
+    report: pytest.TestReport = result.get_result()
+    for thing in item.funcargs.values() if report.failed else ():
+        machine = thing.machine if isinstance(thing, Host) else thing
+        if isinstance(machine, Machine):
+            said = machine.attempt("journalctl", "--lines=40", "--no-hostname").stdout
+            report.sections.append((f"journal of {machine.name}", said))
 
 
 @pytest.fixture(scope="session")
@@ -37,7 +50,9 @@ def the_wire() -> Iterator[Wire]:
 
 @pytest.fixture(scope="session")
 def deb(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The package, built from this checkout."""
+    """The package, built from this checkout; or MAILDROPD_DEB, to save time."""
+    if given := os.environ.get("MAILDROPD_DEB"):
+        return Path(given)
     folder = tmp_path_factory.mktemp("deb")
     built = subprocess.run(
         [CHECKOUT / "scripts/build-deb", "--no-check", folder],
