@@ -31,9 +31,9 @@ def authenticate(wire: Wire, login: Login, config: RelayConfig) -> None:
         return
     reply = _without_secrets(Reply.parse(code, text), login)
     if reply.permanent:  # 535, 534, 538...: wrong until somebody changes something
-        raise RouteMisconfigured("AUTH was refused", reply)
+        raise RouteMisconfigured(reply.text, reply)
     if reply.transient:
-        raise RouteError("AUTH is not possible now", reply)
+        raise RouteError(reply.text, reply)
     why = "no end of AUTH"
     raise RouteError(why, Reply(451, "4.5.0", why))
 

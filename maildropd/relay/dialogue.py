@@ -8,7 +8,7 @@ mail; every reply is looked at before a single octet of content follows.
 from maildropd.config.model import RelayConfig
 from maildropd.mail.reply import Reply
 from maildropd.relay.refusal import Step, refusal
-from maildropd.relay.wire import Said, Wire
+from maildropd.relay.wire import OUT_OF_STEP, Said, Wire
 
 _GROUP = 100  # commands in one write: their replies fit into any receive buffer
 _RSET = b"RSET\r\n"
@@ -51,6 +51,7 @@ class Dialogue:
             if start and not self._hopeful(before_data=start == len(lines) - 1):
                 return False
             self._exchange(lines[start : start + group], len(lines))
+        self._wire.keep_step()
         return self.said[-1][0] < 400
 
     def _hopeful(self, *, before_data: bool) -> bool:
@@ -86,5 +87,5 @@ class Dialogue:
             self._wire.close()
             raise Interrupted(refusal(said, self.step), self.step)
         if said[0] < 400 and said[0] // 100 != good:
-            raise self._wire.lost(f"unexpected reply {said[0]}", "4.5.0")
+            raise self._wire.lost(f"unexpected reply {said[0]}", OUT_OF_STEP)
         return said

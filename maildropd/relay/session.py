@@ -14,7 +14,7 @@ from maildropd.mail.reply import Reply
 from maildropd.relay.auth import authenticate
 from maildropd.relay.connect import RESOLVER_LIMIT, connect
 from maildropd.relay.login import Login
-from maildropd.relay.wire import ConnectionLost, Said, Wire
+from maildropd.relay.wire import OUT_OF_STEP, ConnectionLost, Said, Wire
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +36,8 @@ def open_session(wire: Wire, who: Identity, context: ssl.SSLContext | None) -> N
         _greet(wire, config, context)
         if who.login is not None:
             authenticate(wire, who.login, config)
+        if wire.unprompted():
+            raise wire.lost("the server closes, or speaks unasked", OUT_OF_STEP)
     except ConnectionLost as error:
         raise RouteError(error.reply.text, error.reply) from error
 
@@ -45,7 +47,7 @@ def _greet(wire: Wire, config: RelayConfig, context: ssl.SSLContext | None) -> N
         wire.step("TLS handshake", config.command_timeout)
         wire.encrypt(context, config.host)
     wire.step("greeting", config.greeting_timeout)
-    _demand(wire.getreply(), "greeting")
+    _demand(wire, wire.getreply())
     _hello(wire, config)
     if config.tls in (Tls.OPPORTUNISTIC, Tls.REQUIRED) and context is not None:
         _start_tls(wire, config, context)
@@ -55,10 +57,10 @@ def _hello(wire: Wire, config: RelayConfig) -> None:
     wire.step("EHLO", config.command_timeout)
     said = wire.ehlo()
     if said[0] == 421 or said[0] < 500:
-        _demand(said, "EHLO")
+        _demand(wire, said)
     else:  # from before 1995, or a firewall that thinks so (RFC 5321 3.2)
         wire.step("HELO", config.command_timeout)
-        _demand(wire.helo(), "HELO")
+        _demand(wire, wire.helo())
 
 
 def _start_tls(wire: Wire, config: RelayConfig, context: ssl.SSLContext) -> None:
@@ -71,13 +73,15 @@ def _start_tls(wire: Wire, config: RelayConfig, context: ssl.SSLContext) -> None
     # handshake could read the mail (RFC 3207 section 6).
     wire.step("STARTTLS", config.command_timeout)
     wire.putcmd("STARTTLS")
-    _demand(wire.getreply(), "STARTTLS")
+    _demand(wire, wire.getreply())
     wire.encrypt(context, config.host)
     _hello(wire, config)
 
 
-def _demand(said: Said, step: str) -> None:
+def _demand(wire: Wire, said: Said) -> None:
     reply = Reply.parse(*said)
-    if reply.code // 100 != 2:
-        text = f"{reply.text} (in reply to {step})"
+    if 300 <= reply.code < 400:
+        raise wire.lost(f"unexpected reply {reply.code}", OUT_OF_STEP)
+    if reply.code >= 400:
+        text = f"{reply.text} (in reply to {wire.doing})"
         raise RouteError(text, Reply(reply.code, reply.status, text))

@@ -116,7 +116,7 @@ class SmtpTransport:
         wire.alive = alive
         if 0 < self._config.batch <= self._carried:
             self.close()
-        elif wire.sock is None or wire.unprompted():
+        elif self._aborted.is_set() or wire.sock is None or wire.unprompted():
             self._drop()
         return self._wire
 

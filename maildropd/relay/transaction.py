@@ -17,7 +17,7 @@ from maildropd.relay import commands
 from maildropd.relay.dialogue import Dialogue, Interrupted
 from maildropd.relay.letter import Letter
 from maildropd.relay.refusal import Step, deferral, misconfigured, refusal
-from maildropd.relay.wire import ConnectionLost, Wire
+from maildropd.relay.wire import OUT_OF_STEP, ConnectionLost, Wire
 
 _UNASKED = timedelta(seconds=5)  # for the rest of a reply that has begun to arrive
 
@@ -76,10 +76,14 @@ class Transaction:
         mail = commands.mail(self._letter, paths, self._wire.esmtp_features)
         try:
             granted = self._dialogue.say(mail, [*map(commands.rcpt, paths)])
-        finally:
-            denied = self._note_refusals(named)
+        except (Interrupted, ConnectionLost) as error:
+            if error.reply.status != OUT_OF_STEP:
+                self._note_refusals(named)
+            raise
+        denied = self._note_refusals(named)
         if denied and len(denied) == len(named):
-            raise RouteMisconfigured("the server refuses us", denied[named[0]])
+            reply = denied[named[0]]
+            raise RouteMisconfigured(reply.text, reply)
         for number, reply in denied.items():
             self._outcomes[number] = deferral(reply, self._relay)
         wanted = self._undecided()
@@ -134,7 +138,7 @@ class Transaction:
         if said[0] < 300:
             return Outcome.of(Reply.parse(*said), self._relay)
         if said[0] < 400:
-            raise self._wire.lost(f"unexpected reply {said[0]}", "4.5.0")
+            raise self._wire.lost(f"unexpected reply {said[0]}", OUT_OF_STEP)
         if said[0] == 421:
             self._wire.close()
         return Outcome.of(refusal(said, Step.FINAL), self._relay)
@@ -145,7 +149,7 @@ class Transaction:
         self._at(Step.CONTENT, _UNASKED)
         said = wire.getreply()
         if said[0] < 400:
-            raise wire.lost(f"unasked reply {said[0]}", "4.5.0")
+            raise wire.lost(f"unasked reply {said[0]}", OUT_OF_STEP)
         wire.close()
         reply = refusal(said, Step.CONTENT)
         if reply.code == 421:

@@ -20,6 +20,8 @@ from maildropd.relay.base import Alive
 Said = tuple[int, bytes]
 """A reply as smtplib gives it: code and text, lines joined by LF."""
 
+OUT_OF_STEP = "4.5.0"  # status: not SMTP; what was answered before may be wrong too
+
 _LINE_LIMIT = 65_536  # a longer line is no reply
 _LINE_KEPT = 4_096
 _LINES_LIMIT = 100
@@ -52,7 +54,7 @@ class Wire(smtplib.SMTP):
         self._aborted = False
         self._poll = select.poll()
         self._buffer = bytearray()
-        self._step = "connect"
+        self.doing = "connect"
         self._limit = timedelta(0)
         self._until: timedelta | None = None
 
@@ -79,7 +81,7 @@ class Wire(smtplib.SMTP):
 
     def step(self, name: str, limit: timedelta) -> None:
         """Name what comes next, and its time limit."""
-        self._step = name
+        self.doing = name
         if limit != self._limit:
             self._limit = limit
             if self.sock is not None:
@@ -90,8 +92,13 @@ class Wire(smtplib.SMTP):
         if self._buffer:  # it would be read as if it had come through TLS
             raise self.lost("plaintext was sent after the reply to STARTTLS", "4.7.5")
         self.alive(self._limit)
+        sock = self._connected()
         try:
-            self.sock = context.wrap_socket(self._connected(), server_hostname=host)
+            sock.getpeername()  # wrap_socket leaks a socket that was reset before
+            self.sock = wrapped = context.wrap_socket(
+                sock, server_hostname=host, do_handshake_on_connect=False
+            )
+            wrapped.do_handshake()
         except TimeoutError as error:
             raise self._timed_out() from error
         except ssl.SSLCertVerificationError as error:
@@ -110,6 +117,7 @@ class Wire(smtplib.SMTP):
 
     def put(self, octets: bytes) -> None:
         """Send, within the limit of the step."""
+        self.keep_step()
         self.alive(self._limit)
         try:
             self._connected().sendall(octets)
@@ -117,6 +125,14 @@ class Wire(smtplib.SMTP):
             raise self._timed_out() from error
         except OSError as error:
             raise self._broken(error) from error
+
+    def keep_step(self) -> None:
+        """Raise ``ConnectionLost`` if there are more replies than questions.
+
+        The next one would be taken for the answer to what is said next.
+        """
+        if self._buffer:
+            raise self.lost(f"unasked reply: {_shown(self._buffer)}", OUT_OF_STEP)
 
     def putcmd(self, cmd: str, args: str = "") -> None:
         """Send one command, as smtplib's own methods ask for it."""
@@ -135,12 +151,12 @@ class Wire(smtplib.SMTP):
         lines = [line[4:].strip()]
         while line[3:4] == b"-":
             if len(lines) == _LINES_LIMIT:
-                raise self.lost(f"reply of more than {_LINES_LIMIT} lines", "4.5.0")
+                raise self.lost(f"reply of more than {_LINES_LIMIT} lines", OUT_OF_STEP)
             line = self._line()
             lines.append(line[4:].strip())
             # The last code counts; but a yes that began as a no is neither.
             if self._code(line) // 100 != code // 100:
-                raise self.lost("reply with contradicting codes", "4.5.0")
+                raise self.lost("reply with contradicting codes", OUT_OF_STEP)
             code = self._code(line)
         return code, b"\n".join(lines)
 
@@ -157,27 +173,24 @@ class Wire(smtplib.SMTP):
     def lost(self, why: str, status: str = "4.4.2") -> ConnectionLost:
         """Close, and make the error that tells it."""
         self.close()
-        return ConnectionLost(Reply(451, status, f"{why} (at {self._step})"))
+        return ConnectionLost(Reply(451, status, f"{why} (at {self.doing})"))
 
     def _line(self) -> bytes:
         buffer, searched = self._buffer, 0
         while (end := buffer.find(b"\n", searched)) < 0:
             searched = len(buffer)
             if searched > _LINE_LIMIT:
-                raise self.lost("reply line without end", "4.5.0")
+                raise self.lost("reply line without end", OUT_OF_STEP)
             self._receive()
         line = bytes(buffer[: min(end, _LINE_KEPT)])
         del buffer[: end + 1]
         return line
 
     def _code(self, line: bytes) -> int:
-        digits = line[:3]
+        code = int(line[:3]) if line[:3].isdigit() else 0
         # An empty rest is "in" too: "250" alone is a reply (RFC 5321 4.2).
-        if not (digits.isdigit() and line[3:4].strip() in b"-"):
-            raise self.lost(f"not a reply: {_shown(line)}", "4.5.0")
-        code = int(digits)
-        if not 200 <= code <= 599:
-            raise self.lost(f"not a reply: {_shown(line)}", "4.5.0")
+        if not (200 <= code <= 599 and line[3:4].strip() in b"-"):
+            raise self.lost(f"not a reply: {_shown(line)}", OUT_OF_STEP)
         return code
 
     def _receive(self) -> None:
@@ -194,6 +207,7 @@ class Wire(smtplib.SMTP):
             octets = self._read(sock)
             sock.settimeout(self._limit.total_seconds())
         if not octets:
+            self._connected()  # unless it was we who broke it off
             raise self.lost("connection closed by the server")
         self._buffer += octets
 
@@ -232,5 +246,5 @@ class Wire(smtplib.SMTP):
         return self.lost(f"connection broken: {error.strerror or error}")
 
 
-def _shown(line: bytes) -> str:
-    return ascii(line[:60].decode("latin-1"))
+def _shown(line: bytes | bytearray) -> str:
+    return ascii(line.rstrip()[:60].decode("latin-1"))

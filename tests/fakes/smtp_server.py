@@ -56,12 +56,7 @@ class SmtpServer:
         self._threads: list[threading.Thread] = []
         self._socks: list[socket.socket] = []
         self._listener = listener or socket.create_server(("127.0.0.1", 0), backlog=100)
-
-    @property
-    def port(self) -> int:
-        """Where it listens."""
-        port: int = self._listener.getsockname()[1]
-        return port
+        self.port: int = self._listener.getsockname()[1]
 
     def __enter__(self) -> Self:
         """Begin to serve."""

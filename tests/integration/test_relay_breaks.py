@@ -1,0 +1,206 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A server that stalls, garbles or vanishes delays its own mail, and loses none."""
+
+from typing import Any
+
+import pytest
+
+from maildropd.mail.errors import RouteError, RouteMisconfigured
+from maildropd.mail.outcome import Disposition, Outcome
+from tests.fakes import actions
+from tests.fakes.actions import Action, reply, then
+from tests.fakes.relay import SOON, alive, delivery, transport
+from tests.fakes.smtp_server import SmtpServer
+
+WAYS = [("PIPELINING",), ()]
+BREAKS: dict[str, Action] = {
+    "closes": actions.drop(),
+    "resets": actions.reset(),
+    "hangs": actions.hang(),
+    "says half a reply": actions.half("250 2.0.0 half of this"),
+    "drips": actions.drip(b"250 2.0.0 octet by octet\r\n", 0.1),
+    "says a line of 10 MB": actions.long_line(250, 10_000_000),
+    "says 101 lines": actions.many_lines(250, 101),
+    "never ends its reply": actions.endless(250),
+    "says no code": actions.raw(b"hello there\r\n"),
+    "says a wrong separator": actions.raw(b"250_ok\r\n"),
+    "says an empty line": actions.raw(b"\r\n"),
+    "says binary": actions.raw(b"\xff\xfe\0\x80\n"),
+    "says code 199": actions.raw(b"199 go\r\n"),
+    "says code 999": actions.raw(b"999 go\r\n"),
+    "says yes and no": actions.raw(b"250-ok\r\n550 no\r\n"),
+    "says 350": reply("350 go on"),
+}
+LIMITS: dict[str, Any] = {
+    "greeting_timeout": SOON,
+    "command_timeout": SOON,
+    "data_timeout": SOON,
+    "final_timeout": SOON,
+}
+DELIVERED, DEFERRED, FAILED = Disposition
+
+
+@pytest.fixture(params=WAYS, ids=["pipelined", "step by step"])
+def server(request: pytest.FixtureRequest) -> SmtpServer:
+    return SmtpServer(extensions=request.param)
+
+
+@pytest.fixture(params=list(BREAKS.values()), ids=list(BREAKS))
+def broken(request: pytest.FixtureRequest) -> Action:
+    action: Action = request.param
+    return action
+
+
+def attempt(server: SmtpServer, *recipients: str) -> tuple[Outcome, ...]:
+    way = transport(server, **LIMITS)
+    try:
+        return way.attempt(delivery(*recipients), alive)
+    finally:
+        way.close()
+
+
+@pytest.mark.parametrize("stage", ["banner", "ehlo"])
+def test_broken_before_any_message_it_is_the_routes_trouble(
+    server: SmtpServer, stage: str, broken: Action
+) -> None:
+    server.on(stage, broken)
+    with server, pytest.raises(RouteError) as caught:
+        attempt(server)
+
+    assert not isinstance(caught.value, RouteMisconfigured)
+    assert caught.value.reply.transient
+
+
+@pytest.mark.parametrize("stage", ["mail", "rcpt", "data"])
+def test_broken_in_the_middle_nothing_is_delivered(
+    server: SmtpServer, stage: str, broken: Action
+) -> None:
+    if stage == "data" and broken is BREAKS["says 350"]:
+        broken = reply("250 taken already")
+    server.on(stage, broken)
+    with server:
+        [outcome] = attempt(server)
+
+        assert server.ledger == []
+    assert outcome.disposition is DEFERRED
+    assert not outcome.in_doubt
+    assert outcome.reply.text.endswith(f"(at {stage.upper()})")
+
+
+def test_broken_after_the_final_dot_the_message_is_in_doubt(
+    server: SmtpServer, broken: Action
+) -> None:
+    """Taken or not: it is tried again, and the log says why it may come twice."""
+    server.on("dot", then(actions.keep(), broken))
+    with server:
+        [outcome] = attempt(server)
+
+        assert [taken.kept for taken in server.ledger] == [True]
+    assert outcome.disposition is DEFERRED
+    assert outcome.in_doubt
+    assert outcome.reply.text.endswith("(at final dot)")
+
+
+@pytest.mark.parametrize(
+    ("action", "status", "text"),
+    [
+        ("closes", "4.4.2", "connection closed by the server (at MAIL)"),
+        ("hangs", "4.4.2", "timed out after 0.3 s (at MAIL)"),
+        ("drips", "4.4.2", "timed out after 0.3 s (at MAIL)"),
+        ("says a line of 10 MB", "4.5.0", "reply line without end (at MAIL)"),
+        ("says 101 lines", "4.5.0", "reply of more than 100 lines (at MAIL)"),
+        ("says no code", "4.5.0", "not a reply: 'hello there' (at MAIL)"),
+        ("says yes and no", "4.5.0", "reply with contradicting codes (at MAIL)"),
+        ("says 350", "4.5.0", "unexpected reply 350 (at MAIL)"),
+    ],
+)
+def test_the_reply_says_what_happened_and_where(
+    action: str, status: str, text: str
+) -> None:
+    with SmtpServer() as server:
+        server.on("mail", BREAKS[action])
+        [outcome] = attempt(server)
+
+    assert (outcome.reply.status, outcome.reply.text) == (status, text)
+
+
+@pytest.mark.parametrize("stage", ["ehlo", "mail", "rcpt"])
+def test_a_reply_too_many_is_not_taken_for_the_next_one(
+    server: SmtpServer, stage: str
+) -> None:
+    """Else a no that nobody meant would fail the mail for good."""
+    server.on(stage, then(actions.usual(), reply("550 5.0.0 by the way")))
+    with server:
+        try:
+            [outcome] = attempt(server)
+        except RouteError:
+            assert stage == "ehlo"
+        else:
+            assert stage != "ehlo"
+            assert outcome.disposition is DEFERRED
+
+        assert server.ledger == []
+
+
+def test_a_reply_in_the_middle_of_the_content_ends_the_connection(
+    server: SmtpServer,
+) -> None:
+    """A yes that comes before the final dot answers something else."""
+    server.on("data", reply("354 go on", "250 taken already"))
+    with server:
+        [outcome] = attempt(server)
+
+        assert server.ledger == []
+    assert outcome.disposition is DEFERRED
+    assert not outcome.in_doubt
+
+
+@pytest.mark.parametrize("action", ["closes", "resets", "hangs"])
+def test_content_cut_off_is_the_messages_trouble(
+    server: SmtpServer, action: str
+) -> None:
+    """A server that dies of one message is not to be closed to the others."""
+    server.on("body", BREAKS[action])
+    with server:
+        way = transport(server, **LIMITS)
+        for number in range(3):
+            message = delivery(content=b"x\n" * 8_000_000, number=number)
+            [outcome] = way.attempt(message, alive)
+
+            assert outcome.disposition is DEFERRED
+            assert not outcome.in_doubt
+
+
+def test_who_was_refused_before_the_break_stays_refused(server: SmtpServer) -> None:
+    server.on("rcpt", reply("550 5.1.1 no bob"), matching="bob")
+    server.on("rcpt", actions.drop(), matching="eve")
+    with server:
+        outcomes = attempt(server, "bob@example.net", "eve@example.net")
+
+    assert [outcome.disposition for outcome in outcomes] == [FAILED, DEFERRED]
+
+
+def test_the_first_broken_conversation_is_blamed_on_the_mail_the_next_on_the_route(
+    server: SmtpServer,
+) -> None:
+    server.on("mail", actions.drop())
+    with server:
+        way = transport(server)
+        [first] = way.attempt(delivery(number=1), alive)
+        with pytest.raises(RouteError):
+            way.attempt(delivery(number=2), alive)
+        [again] = way.attempt(delivery(number=2), alive)
+
+    assert first.disposition is again.disposition is DEFERRED
+
+
+def test_a_message_that_goes_through_clears_the_suspicion(server: SmtpServer) -> None:
+    server.on("mail", actions.drop(), matching="poison")
+    with server:
+        way = transport(server)
+        for number in range(4):
+            sender = "poison@example.org" if number % 2 else "alice@example.org"
+            [outcome] = way.attempt(delivery(sender=sender, number=number), alive)
+
+            assert outcome.disposition is (DEFERRED if number % 2 else DELIVERED)
+        way.close()

@@ -1,0 +1,223 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A connection that is kept: used again, given up, and broken off in good order."""
+
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from maildropd.mail.errors import RouteError, StoreUnusable
+from maildropd.mail.outcome import Disposition
+from maildropd.relay.smtp import SmtpTransport
+from tests.fakes import actions
+from tests.fakes.actions import Action, reply_and_close, then, usual
+from tests.fakes.relay import LONG, SOON, alive, delivery, transport
+from tests.fakes.smtp_server import SmtpServer
+
+DELIVERED = Disposition.DELIVERED
+
+
+def deliver(way: SmtpTransport, *numbers: int) -> None:
+    for number in numbers:
+        [outcome] = way.attempt(delivery(number=number), alive)
+        assert outcome.disposition is DELIVERED
+
+
+def test_so_many_messages_go_over_one_connection_and_no_more() -> None:
+    with SmtpServer() as server:
+        way = transport(server, batch=2)
+        deliver(way, 1, 2, 3, 4, 5)
+        way.close()
+
+        assert server.connections == 3
+        assert server.verbs().count("QUIT") == 3
+
+
+def test_between_two_messages_there_is_the_interval_asked_for() -> None:
+    with SmtpServer() as server:
+        way = transport(server, wait_interval=timedelta(seconds=0.2))
+        limits: list[timedelta] = []
+        begun = time.monotonic()
+        way.attempt(delivery(number=1), limits.append)
+        way.attempt(delivery(number=2), limits.append)
+        way.close()
+
+        assert time.monotonic() - begun >= 0.2
+        assert any(timedelta(0) < each <= timedelta(seconds=0.2) for each in limits)
+
+
+def test_the_interval_does_not_hold_up_the_end() -> None:
+    with SmtpServer() as server:
+        way = transport(server, wait_interval=timedelta(hours=1))
+        deliver(way, 1)
+        waiting = threading.Event()
+        ended: list[RouteError] = []
+
+        def attempt() -> None:
+            try:
+                way.attempt(delivery(number=2), lambda _: waiting.set())
+            except RouteError as error:
+                ended.append(error)
+
+        thread = threading.Thread(target=attempt)
+        thread.start()
+        assert waiting.wait(10)
+        way.abort()
+        thread.join(10)
+        way.close()
+
+        assert [error.reply.status for error in ended] == ["4.3.2"]
+        assert len(server.delivered) == 1
+
+
+@pytest.mark.parametrize(
+    "action",
+    [actions.drop(), actions.reset(), reply_and_close("421 4.4.2 idle too long")],
+    ids=["closed", "reset", "421"],
+)
+def test_a_connection_that_ended_while_idle_is_replaced_without_a_word(
+    action: Action,
+) -> None:
+    with SmtpServer() as server:
+        server.on("dot", then(usual(), action))
+        way = transport(server)
+        deliver(way, 1, 2, 3)
+        way.close()
+
+        assert server.connections == 3
+
+
+@pytest.mark.parametrize("stage", ["mail", "rcpt", "data"])
+@pytest.mark.parametrize(
+    "action",
+    [
+        actions.drop(),
+        actions.reset(),
+        actions.hang(),
+        reply_and_close("421 4.4.2 enough"),
+    ],
+    ids=["closes", "resets", "hangs", "421"],
+)
+@pytest.mark.parametrize("extensions", [("PIPELINING",), ()])
+def test_a_server_that_closes_after_some_messages_costs_nothing(
+    stage: str, action: Action, extensions: tuple[str, ...]
+) -> None:
+    """The message in whose middle it closes goes over a new connection at once."""
+    with SmtpServer(extensions=extensions) as server:
+        server.on(stage, usual(), times=2)
+        server.on(stage, action, times=1)
+        way = transport(server, command_timeout=SOON, data_timeout=SOON)
+        deliver(way, 1, 2, 3, 4)
+        way.close()
+
+        assert len(server.delivered) == 4
+        assert server.connections == 2
+
+
+def test_a_second_break_is_not_tried_again_at_once() -> None:
+    with SmtpServer() as server:
+        way = transport(server)
+        deliver(way, 1)
+        server.on("mail", actions.drop())
+        [outcome] = way.attempt(delivery(number=2), alive)
+
+        assert outcome.disposition is Disposition.DEFERRED
+        assert server.connections == 2
+
+
+def test_doubt_is_never_tried_again_at_once() -> None:
+    with SmtpServer() as server:
+        way = transport(server)
+        deliver(way, 1)
+        server.on("dot", then(actions.keep(), actions.drop()))
+        [outcome] = way.attempt(delivery(number=2), alive)
+
+        assert outcome.in_doubt
+        assert len(server.delivered) == 2
+
+
+def test_an_attempt_is_broken_off_from_outside() -> None:
+    with SmtpServer() as server:
+        server.on("mail", actions.hang())
+        way = transport(server)
+
+        def abort() -> None:
+            server.wait(lambda s: "MAIL" in s.verbs())
+            way.abort()
+
+        thread = threading.Thread(target=abort)
+        thread.start()
+        with pytest.raises(RouteError, match="broken off by us"):
+            way.attempt(delivery(), alive)
+        thread.join(10)
+
+        with pytest.raises(RouteError, match="stopped by us"):
+            way.attempt(delivery(), alive)
+
+
+@pytest.mark.parametrize("size", [10, 1_000_000])
+def test_content_that_cannot_be_read_ends_the_connection_not_the_message(
+    size: int,
+) -> None:
+    """What went out of it has no final dot, and so is no message."""
+    whole = delivery(content=b"x" * size)
+    reads: list[int] = []
+
+    def content() -> Iterator[bytes]:
+        reads.append(size)
+        yield b"x" * 10
+        if size == 10 or len(reads) == 2:  # what is large is read twice
+            raise StoreUnusable("content is gone")
+
+    with SmtpServer() as server:
+        way = transport(server)
+        with pytest.raises(StoreUnusable):
+            way.attempt(replace(whole, content=content), alive)
+        deliver(way, 2)
+        way.close()
+
+        assert len(server.ledger) == 1
+
+
+def test_nobody_listening_is_the_routes_trouble() -> None:
+    server = SmtpServer()
+    with server:
+        way = transport(server)
+    with pytest.raises(RouteError, match="Connection refused") as caught:
+        way.attempt(delivery(), alive)
+
+    assert caught.value.reply.status == "4.4.1"
+
+
+@pytest.mark.parametrize("host", ["no-such-host.invalid", "a..b", "x" * 70])
+def test_a_name_that_is_not_found_is_the_routes_trouble(host: str) -> None:
+    with SmtpServer() as server:
+        way = transport(server, host=host)
+        with pytest.raises(RouteError, match="not resolved") as caught:
+            way.attempt(delivery(), alive)
+
+    assert caught.value.reply.status == "4.4.3"
+
+
+def test_the_time_it_takes_to_find_the_server_is_announced() -> None:
+    with SmtpServer() as server:
+        limits: list[timedelta] = []
+        way = transport(server)
+        way.attempt(delivery(), limits.append)
+        way.close()
+
+        assert limits[0] > LONG
+
+
+def test_goodbye_does_not_wait_for_long() -> None:
+    with SmtpServer() as server:
+        server.on("quit", actions.drop())
+        way = transport(server)
+        deliver(way, 1)
+        way.close()
+        way.close()
+
+        assert server.verbs().count("QUIT") == 1

@@ -1,0 +1,110 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Replies as they come: whole, in pieces, in strange forms."""
+
+import socket
+from collections.abc import Iterator
+from datetime import timedelta
+
+import pytest
+
+from maildropd.host.clock import SystemClock
+from maildropd.relay.wire import ConnectionLost, Wire
+from tests.fakes.relay import alive
+
+Pair = tuple[Wire, socket.socket]
+
+
+@pytest.fixture
+def pair() -> Iterator[Pair]:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        ours = socket.create_connection(listener.getsockname())
+        theirs, _ = listener.accept()
+    wire = Wire("client.example", SystemClock(), alive)
+    wire.step("test", timedelta(seconds=5))
+    wire.adopt(ours)
+    with theirs:
+        yield wire, theirs
+    wire.close()
+
+
+@pytest.mark.parametrize(
+    ("octets", "said"),
+    [
+        (b"250 ok\r\n", (250, b"ok")),
+        (b"250 ok\n", (250, b"ok")),
+        (b"250\r\n", (250, b"")),
+        (b"250 \r\n", (250, b"")),
+        (b"250-one\r\n250-\r\n250 two\r\n", (250, b"one\n\ntwo")),
+        (b"250-one\r\n251 two\r\n", (251, b"one\ntwo")),
+        (b"550-one\r\n550\r\n", (550, b"one\n")),
+        (b"250 \xff\0\x1b[31m\r\n", (250, b"\xff\0\x1b[31m")),
+        (b"250 " + b"x" * 5000 + b"\r\n", (250, b"x" * 4092)),
+    ],
+)
+def test_a_reply_is_read_to_its_end(
+    pair: Pair, octets: bytes, said: tuple[int, bytes]
+) -> None:
+    wire, theirs = pair
+    theirs.sendall(octets)
+
+    assert wire.getreply() == said
+    assert not wire.unprompted()
+
+
+def test_a_reply_after_the_reply_is_noticed(pair: Pair) -> None:
+    wire, theirs = pair
+    theirs.sendall(b"250 ok\r\n421 closing\r\n")
+    wire.getreply()
+
+    assert wire.unprompted()
+
+
+def test_a_closed_connection_is_noticed_without_a_word(pair: Pair) -> None:
+    wire, theirs = pair
+    theirs.close()
+
+    assert wire.unprompted()
+
+
+def test_every_wait_says_first_how_long_it_may_take(pair: Pair) -> None:
+    wire, theirs = pair
+    limits: list[timedelta] = []
+    wire.alive = limits.append
+    theirs.sendall(b"250 ok\r\n")
+    wire.put(b"NOOP\r\n")
+    wire.getreply()
+
+    assert limits == [timedelta(seconds=5)] * 2
+
+
+def test_a_reply_that_does_not_come_is_not_waited_for_any_longer(pair: Pair) -> None:
+    wire, theirs = pair
+    wire.step("patience", timedelta(seconds=0.05))
+    theirs.sendall(b"250 ok")
+
+    with pytest.raises(ConnectionLost, match=r"timed out after 0.05 s \(at patience\)"):
+        wire.getreply()
+    assert theirs.recv(1) == b""
+
+
+def test_octets_that_nobody_reads_are_not_sent_for_ever(pair: Pair) -> None:
+    wire, _ = pair
+    wire.step("patience", timedelta(seconds=0.05))
+
+    with pytest.raises(ConnectionLost, match="timed out"):
+        wire.put(b"x" * 50_000_000)
+
+
+def test_a_command_with_a_line_end_is_never_sent(pair: Pair) -> None:
+    wire, _ = pair
+
+    with pytest.raises(ValueError, match="line end"):
+        wire.putcmd("VRFY", "a\r\nDATA")
+
+
+def test_broken_off_by_another_thread_it_says_so(pair: Pair) -> None:
+    wire, _ = pair
+    wire.abort()
+
+    with pytest.raises(ConnectionLost, match="broken off by us"):
+        wire.put(b"NOOP\r\n")
