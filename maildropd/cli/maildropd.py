@@ -38,7 +38,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _run(layout: Layout, found: Namespace) -> int:
     # Not needed for --version or --check, which are to be quick.
     from maildropd.daemon.options import Options  # noqa: PLC0415 - see above
-    from maildropd.daemon.service import run  # noqa: PLC0415 - see above
+    from maildropd.daemon.start import run  # noqa: PLC0415 - see above
 
     return run(
         Options(

@@ -157,7 +157,7 @@ class Lane:
                 if last is not None:
                     self._attempt.insist(*last, alive)
                 last = (verdicts, self._attempt.record(verdicts))
-                if _given_back(verdicts) or self._has_room():
+                if _come_again(verdicts) or self._has_room():
                     finished()
             if last is not None:
                 self._attempt.insist(*last, alive)
@@ -210,8 +210,8 @@ class Lane:
             return lease
 
 
-def _given_back(verdicts: list[Verdict]) -> bool:
-    return any(not each.settlement.attempted for each in verdicts)
+def _come_again(verdicts: list[Verdict]) -> bool:
+    return any(each.settlement.due is not None for each in verdicts)
 
 
 def _beat(heartbeats: Heartbeats, name: str, within: timedelta) -> None:

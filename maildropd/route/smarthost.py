@@ -10,8 +10,8 @@ class SmarthostRouter:
 
     def __init__(self, relay: RelayConfig) -> None:
         """Take the relay that the configuration names."""
-        self._hop = NextHop(relay=relay.name, destination=relay.destination)
+        self.hop = NextHop(relay=relay.name, destination=relay.destination)
 
     def next_hop(self, forward_path: str) -> NextHop:  # noqa: ARG002 (the same for all)
         """Return the smarthost."""
-        return self._hop
+        return self.hop

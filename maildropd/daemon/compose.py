@@ -1,0 +1,163 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The only place where objects are built and joined.
+
+What lives as long as the process is built once, in ``House``; what depends on
+the configuration is built anew by each reload, in ``House.engine``.
+"""
+
+import random
+import secrets
+from collections.abc import Callable
+
+from maildropd.config.errors import ConfigErrors, Mistake, Place
+from maildropd.config.layout import Layout
+from maildropd.config.model import Config, DaemonConfig, SpoolConfig, Watch
+from maildropd.config.read import read
+from maildropd.daemon.engine import Engine, Intake
+from maildropd.daemon.service import Service, Surroundings
+from maildropd.edge.control import Control
+from maildropd.edge.spool.door import Door
+from maildropd.edge.spool.pickup import Pickup
+from maildropd.host import credentials
+from maildropd.host.clock import Clock, SystemClock
+from maildropd.host.heartbeat import Heartbeats
+from maildropd.host.inotify import InotifyWatch
+from maildropd.host.notify import Notifier
+from maildropd.host.process import host_name
+from maildropd.host.watch import PollWatch
+from maildropd.mail.event import Journal
+from maildropd.queue.attempt import Attempt, RouteWatch
+from maildropd.queue.backoff import Backoff
+from maildropd.queue.breaker import Breaker
+from maildropd.queue.lane import Lane, LaneLimits
+from maildropd.queue.manager import Manager, Routing
+from maildropd.queue.operator import Operator
+from maildropd.queue.verdict import Judge
+from maildropd.relay.login import Login
+from maildropd.relay.smtp import SmtpTransport
+from maildropd.route.smarthost import SmarthostRouter
+from maildropd.store.injector import Injector, QueueIds
+from maildropd.store.sqlite import SqliteStore
+
+
+def open_store(
+    daemon: DaemonConfig, journal: Journal, clock: Clock, heartbeats: Heartbeats
+) -> SqliteStore:
+    """Open the store; raise ``StoreUnusable`` with what to do about it."""
+    # Not the boot id: the service's /proc holds processes and nothing else.
+    start = secrets.token_hex(16)
+    return SqliteStore(daemon.state_directory, start, journal, clock, heartbeats)
+
+
+class House:
+    """What lives as long as the process; a ``Blueprint`` for what does not."""
+
+    def __init__(self, layout: Layout, config: Config, journal: Journal) -> None:
+        """Open the store; raise ``StoreUnusable``."""
+        self._layout = layout
+        clock = SystemClock()
+        self.surroundings = Surroundings(
+            clock=clock,
+            journal=journal,
+            heartbeats=Heartbeats(clock),
+            notifier=Notifier(),
+        )
+        self.store = open_store(
+            config.daemon, journal, clock, self.surroundings.heartbeats
+        )
+        self._awake = Doorbell()
+        self._injector = Injector(
+            self.store,
+            journal,
+            QueueIds(clock, random.SystemRandom().getrandbits),
+            config.queue,
+            self._awake.ring,
+        )
+
+    def read(self) -> Config:
+        """Return the configuration as it is on disk."""
+        return read(self._layout)
+
+    def engine(self, config: Config) -> Engine:
+        """Build what depends on the configuration."""
+        login = _login(config)
+        hostname = config.daemon.hostname or host_name()
+        routing = self._routing(config, login, hostname)
+        self._injector.configure(config.queue)
+        intakes = tuple(self._intake(spool, config) for spool in config.spools)
+        return Engine(config=config, routing=routing, intakes=intakes)
+
+    def service(self, config: Config) -> tuple[Service, Control]:
+        """Build the whole daemon, at rest."""
+        engine = self.engine(config)
+        around = self.surroundings
+        manager = Manager(
+            self.store,
+            engine.routing,
+            around.journal,
+            around.clock,
+            around.heartbeats,
+        )
+        self._awake.answer = manager.wake
+        service = Service(around, self, self.store, manager, engine)
+        operator = Operator(self.store, around.journal, around.clock, manager.retry_now)
+        socket = config.daemon.runtime_directory / "control"
+        return service, Control(socket, operator, service)
+
+    def _routing(self, config: Config, login: Login | None, hostname: str) -> Routing:
+        relay, around = config.relay, self.surroundings
+        backoff = Backoff(
+            first=config.queue.first_retry, slowest=config.queue.slowest_retry
+        )
+        judge = Judge(backoff, random.random)
+        attempt = Attempt(self.store, judge, around.journal, around.clock)
+        router = SmarthostRouter(relay)
+        breaker = Breaker(around.clock)
+        lane = Lane(
+            LaneLimits(
+                max_connections=relay.max_connections, idle_timeout=relay.idle_timeout
+            ),
+            breaker,
+            RouteWatch(relay.destination, breaker, around.journal),
+            attempt,
+            lambda: SmtpTransport(relay, login, hostname, around.clock),
+        )
+        return Routing(router=router, lanes={router.hop: lane}, attempt=attempt)
+
+    def _intake(self, spool: SpoolConfig, config: Config) -> Intake:
+        watch = InotifyWatch if spool.watch is Watch.INOTIFY else PollWatch
+        door = Door(injector=self._injector, keys=self.store)
+        limit = config.queue.message_size_limit
+        return Pickup(spool, limit, door, watch, self.surroundings)
+
+
+class Doorbell:
+    """Wakes a queue manager that is built later than whoever rings."""
+
+    def __init__(self) -> None:
+        """Nobody answers yet."""
+        self.answer: Callable[[], None] = _nobody
+
+    def ring(self) -> None:
+        """There is new mail."""
+        self.answer()
+
+
+def _nobody() -> None:
+    """No manager runs yet; it looks for itself when it starts."""
+
+
+def _login(config: Config) -> Login | None:
+    """Return who we are at the relay; raise ``ConfigErrors`` if the secret is not."""
+    relay = config.relay
+    if not relay.username:
+        return None
+    try:
+        if relay.password_file:
+            password = credentials.of_file(relay.password_file)
+        else:
+            password = credentials.of_service(relay.password_credential)
+    except credentials.SecretUnavailable as error:
+        place = Place(file=config.source)
+        raise ConfigErrors([Mistake(place=place, text=str(error))]) from error
+    return Login(username=relay.username, password=password)

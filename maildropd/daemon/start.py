@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: Apache-2.0
+"""From a command line to a running daemon, or to a clear reason why not."""
+
+import asyncio
+import os
+import sys
+from collections.abc import Callable
+from contextlib import closing
+from functools import partial
+
+from maildropd import __version__
+from maildropd.config.errors import ConfigErrors
+from maildropd.config.read import read
+from maildropd.daemon.compose import House
+from maildropd.daemon.options import Options
+from maildropd.host.detach import AlreadyRunning, detached
+from maildropd.host.journal import open_journal
+from maildropd.mail.errors import MailError
+from maildropd.mail.event import Journal
+from maildropd.mail.service_events import ServiceStarting, StoreTrouble
+
+
+def run(options: Options) -> int:
+    """Run the daemon to its end; return the exit code of the command.
+
+    0: stopped when told to; 1: it could not start; 78: the configuration is
+    wrong (EX_CONFIG of sysexits.h), and a restart would not help.
+    """
+    try:
+        if options.detach:
+            return detached(partial(_serve, options), options.pid_file)
+        return _serve(options, _nobody)
+    except AlreadyRunning as error:
+        return _refused(str(error), 1)
+    except OSError as error:
+        return _refused(f"cannot start: {error}", 1)
+
+
+def _serve(options: Options, ready: Callable[[], None]) -> int:
+    try:
+        config = read(options.layout)
+    except ConfigErrors as errors:
+        return _refused(str(errors), os.EX_CONFIG)
+    os.umask(0o077)
+    with closing(open_journal(options.log_format, detached=options.detach)) as journal:
+        starting = ServiceStarting(version=__version__, config=str(config.source))
+        journal.emit(starting)
+        try:
+            house = House(options.layout, config, journal)
+        except MailError as error:
+            return _without_store(journal, error)
+        with closing(house.store):
+            try:
+                service, control = house.service(config)
+            except ConfigErrors as errors:
+                return _refused(str(errors), os.EX_CONFIG)
+            asyncio.run(service.run(control, ready))
+    return 0
+
+
+def _without_store(journal: Journal, error: MailError) -> int:
+    journal.emit(StoreTrouble(reason=str(error)))
+    return 1
+
+
+def _refused(text: str, code: int) -> int:
+    sys.stderr.write(f"{text}\n")
+    return code
+
+
+def _nobody() -> None:
+    """Nobody waits to hear that we are ready."""
