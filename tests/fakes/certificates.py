@@ -10,6 +10,7 @@ import subprocess
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
+from zlib import crc32
 
 _NAMES = "subjectAltName=DNS:localhost,IP:127.0.0.1"
 _CA = """
@@ -22,6 +23,9 @@ rand_serial = yes
 default_md = sha256
 policy = any
 copy_extensions = copy
+x509_extensions = leaf
+[leaf]
+authorityKeyIdentifier = keyid
 [any]
 commonName = supplied
 """
@@ -49,7 +53,9 @@ class Certificates:
 
 def certificates() -> Certificates:
     """Return the certificates, made now or before."""
-    final = Path(tempfile.gettempdir()) / f"maildropd-test-certificates-{os.getuid()}"
+    recipe = crc32(Path(__file__).read_bytes())
+    name = f"maildropd-test-certificates-{os.getuid()}-{recipe:08x}"
+    final = Path(tempfile.gettempdir()) / name
     if not (final / "ca.pem").exists():
         made = Path(tempfile.mkdtemp(prefix="maildropd-certificates-"))
         _make(made)
@@ -64,7 +70,9 @@ def _make(folder: Path) -> None:
     (folder / "ca.cnf").write_text(_CA)
     (folder / "index.txt").touch()
     (folder / "index.txt.attr").write_text("unique_subject = no\n")
-    _self_signed(folder, "ca", "basicConstraints=critical,CA:TRUE")
+    # Python 3.13 verifies by the letter of RFC 5280: a CA says what it may do.
+    may = ("-addext", "keyUsage=critical,keyCertSign")
+    _self_signed(folder, "ca", "basicConstraints=critical,CA:TRUE", *may)
     _self_signed(folder, "self-signed", _NAMES)
     _signed(folder, "good", _NAMES, _NOW)
     _signed(folder, "expired", _NAMES, _PAST)
@@ -77,8 +85,9 @@ def _request(folder: Path, kind: str, extension: str, *more: str) -> None:
     _openssl(folder, "req", "-new", *key, "-keyout", f"{kind}.key", *subject, *more)
 
 
-def _self_signed(folder: Path, kind: str, extension: str) -> None:
-    _request(folder, kind, extension, "-x509", "-days", "3650", "-out", f"{kind}.crt")
+def _self_signed(folder: Path, kind: str, extension: str, *more: str) -> None:
+    signed = ("-x509", "-days", "3650", "-out", f"{kind}.crt")
+    _request(folder, kind, extension, *signed, *more)
     _join(folder, kind)
 
 
