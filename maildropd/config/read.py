@@ -67,8 +67,7 @@ class _Reading:
         return spool
 
     def _relay(self) -> RelayConfig:
-        given = [part for part in self._said.sections if part.kind == "relay"]
-        section = given[0] if given else Section(kind="relay", name="smarthost")
+        section = self._said.relay()
         relay: RelayConfig = self._section(section, {"name": section.name})
         return relay
 

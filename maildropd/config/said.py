@@ -73,6 +73,16 @@ class Said:
         """Return the last word on a key; None is the default."""
         return self._lines.get((section, key))
 
+    def relay(self) -> Section:
+        """Return the relay's section; there can be one that says anything."""
+        found = [part for part in self.sections if part.kind == "relay"]
+        speak = [part for part in found if any(key[0] == part for key in self._lines)]
+        for other in speak[1:]:
+            first = f"{speak[0]} is at {self.sections[speak[0]]}"
+            text = f"{other}: there can be only one relay, {first}"
+            self._wrong(self.sections[other], text)
+        return [*speak, *found, Section(kind="relay", name="smarthost")][0]
+
     def complain(self, section: Section, key: str, words: str) -> None:
         """Note a mistake in a value, at its line if it has one."""
         line = self._lines.get((section, key))
@@ -120,13 +130,8 @@ class Said:
         if not section.name:
             example = "drop" if section.kind == "spool" else "smarthost"
             return f"needs a name (try [{section.kind} {example}])"
-        if trouble := limits.name(section.name):
-            return f"the name {trouble}"
-        if section.kind == "relay":
-            for other, place in self.sections.items():
-                if other.kind == "relay" and other != section:
-                    return f"there can be only one relay, {other} is at {place}"
-        return ""
+        trouble = limits.name(section.name)
+        return f"the name {trouble}" if trouble else ""
 
     def _keep(self, line: Line, first: int) -> None:
         if line.key == "password":
