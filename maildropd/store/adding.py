@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The changes that bring messages in, and the memory of submission keys.
+"""The change that brings a message in, once for each submission key.
 
 A key outlives its message: what is submitted again after it was delivered is
 a repetition all the same.  Whoever chose the key says when it may go.
@@ -7,18 +7,13 @@ a repetition all the same.  Whoever chose the key says when it may go.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
-from maildropd.host.clock import Clock
 from maildropd.mail.envelope import QueueId, Submission
 from maildropd.store.base import State, Stored
 from maildropd.store.content import Kept
 from maildropd.store.rows import micros, number
 from maildropd.store.writer import Transaction
-
-KEY_LIFE = timedelta(days=10)  # of keys that nobody forgets
-_PURGE_EVERY = timedelta(hours=1)
-_PURGE_STEP = 1000  # keys looked at, pages given back, at a time
 
 _INSERT_KEY = (
     "INSERT INTO submission (key, queue_id, since) VALUES (?, ?, ?)"
@@ -101,38 +96,3 @@ def forget_keys(transaction: Transaction, keys: Sequence[str]) -> None:
     transaction.executemany(
         "DELETE FROM submission WHERE key = ?", [(key,) for key in keys]
     )
-
-
-class Housekeeping:
-    """What is done in quiet moments, a step at a time: old keys, free pages."""
-
-    def __init__(self, clock: Clock) -> None:
-        """Begin a round at once."""
-        self._clock = clock
-        self._after = ""  # the last key looked at in this round
-        self._next_round = clock.monotonic()
-
-    def __call__(self, transaction: Transaction) -> bool:
-        """Make one step; return whether another should follow soon."""
-        looking = self._clock.monotonic() >= self._next_round
-        if looking:
-            self._purge(transaction)
-        query = "PRAGMA freelist_count"
-        (free,) = transaction.execute(query).fetchone()
-        if free > _PURGE_STEP:
-            transaction.execute(f"PRAGMA incremental_vacuum({_PURGE_STEP})").fetchall()
-        return (looking and bool(self._after)) or free > 2 * _PURGE_STEP
-
-    def _purge(self, transaction: Transaction) -> None:
-        """Walk on over the keys, so that no step reads the whole table."""
-        found = transaction.execute(
-            "SELECT key, since FROM submission WHERE key > ? ORDER BY key LIMIT ?",
-            (self._after, _PURGE_STEP),
-        ).fetchall()
-        before = micros(self._clock.now() - KEY_LIFE)
-        forget_keys(transaction, [key for key, since in found if since < before])
-        if len(found) == _PURGE_STEP:
-            self._after = found[-1][0]
-        else:
-            self._after = ""
-            self._next_round = self._clock.monotonic() + _PURGE_EVERY

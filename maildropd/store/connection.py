@@ -33,8 +33,12 @@ def connect(path: Path) -> sqlite3.Connection:
         check_same_thread=False,  # each has one user at a time, see sqlite.py
         cached_statements=128,
     )
-    for setting in _SETTINGS:
-        connection.execute(setting).fetchall()
+    try:
+        for setting in _SETTINGS:
+            connection.execute(setting).fetchall()
+    except sqlite3.Error:
+        connection.close()
+        raise
     return connection
 
 

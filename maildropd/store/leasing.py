@@ -48,8 +48,8 @@ _RECORD = (
     " WHERE queue_id = ? AND number = ?"
 )
 _EMPTY = (
-    "DELETE FROM message WHERE queue_id = ?1 AND NOT EXISTS"
-    " (SELECT 1 FROM recipient WHERE queue_id = ?1) RETURNING file"
+    "DELETE FROM message WHERE queue_id = :id AND NOT EXISTS"
+    " (SELECT 1 FROM recipient WHERE queue_id = :id) RETURNING file"
 )
 
 
@@ -161,7 +161,7 @@ def _record(
 
 
 def _remove_empty(transaction: Transaction, queue_id: QueueId) -> bool:
-    found = transaction.execute(_EMPTY, (queue_id,)).fetchone()
+    found = transaction.execute(_EMPTY, {"id": queue_id}).fetchone()
     if found is None:
         return False
     remove_content(transaction, queue_id, found[0])

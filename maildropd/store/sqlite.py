@@ -25,6 +25,7 @@ from maildropd.store import adding, leasing, operating
 from maildropd.store.base import Lease, MessageView, Settled, Settlement, State, Stored
 from maildropd.store.connection import Database
 from maildropd.store.content import ContentFolder
+from maildropd.store.housekeeping import Housekeeping
 from maildropd.store.opening import lock, open_database
 from maildropd.store.reading import Reader
 from maildropd.store.schema import Schema
@@ -65,7 +66,7 @@ class SqliteStore:
         self._writer = Writer(
             database,
             self._committed,
-            adding.Housekeeping(clock),
+            Housekeeping(clock),
             heartbeats,
             Trouble(path, journal, clock),
         )

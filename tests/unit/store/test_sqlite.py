@@ -17,7 +17,12 @@ from maildropd.store.operating import FLUSH_STEP
 from maildropd.store.sqlite import SqliteStore
 from tests.fakes.clock import FakeClock
 from tests.fakes.journal import FakeJournal
-from tests.unit.store import conformance, conformance_leases, conformance_operators
+from tests.unit.store import (
+    conformance,
+    conformance_leases,
+    conformance_operators,
+    conformance_outcomes,
+)
 from tests.unit.store.stage import NOON, WAIT, Stage, outcome, paths, submission
 
 Opener = Callable[[str], SqliteStore]
@@ -73,7 +78,7 @@ class TestClaiming(conformance_leases.Claiming):
     pass
 
 
-class TestSettling(conformance_leases.Settling):
+class TestSettling(conformance_outcomes.Settling):
     pass
 
 

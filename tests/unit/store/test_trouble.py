@@ -119,9 +119,10 @@ def test_a_full_disk_refuses_only_what_does_not_fit(
 
 
 def test_a_broken_disk_is_unusable_until_it_works_again(
-    stage: Stage, journal: FakeJournal, clock: FakeClock
+    stage: Stage, store: SqliteStore, journal: FakeJournal, clock: FakeClock
 ) -> None:
     kept = stage.add()
+    trusted = store._writer._database._connection
 
     with broken_disk(at=4096):
         with pytest.raises(StoreUnusable, match="disk I/O error"):
@@ -136,6 +137,7 @@ def test_a_broken_disk_is_unusable_until_it_works_again(
     assert stage.counts() == {State.READY: 2}
     assert len(journal.of(StoreTrouble)) == 1
     assert len(journal.of(StoreRecovered)) == 1
+    assert store._writer._database._connection is not trusted
 
 
 def test_an_outcome_that_could_not_be_written_can_be_written_later(
