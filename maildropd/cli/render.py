@@ -12,6 +12,8 @@ from maildropd.cli.words import clean, count, moment, size, span
 
 Message = Mapping[str, Any]
 
+_WIDEST = 40  # a longer address pushes its own line only
+
 
 def heading() -> str:
     """Return the names of the columns of a message."""
@@ -25,8 +27,13 @@ def listed(message: Message, now: datetime) -> Iterator[str]:
         f"{message['id']:<12}  {size(message['size']):>5}  {age:<10}  "
         f"{_sender(message)}"
     )
-    for recipient in message["recipients"]:
-        yield f"    {_recipient(recipient, now)}"
+    addresses = [clean(each["address"]) for each in message["recipients"]]
+    width = min(max(map(len, addresses), default=0), _WIDEST)
+    for address, recipient in zip(addresses, message["recipients"], strict=True):
+        state, when = _condition(recipient, now)
+        said = _reply(recipient) if recipient["reply"] else ""
+        line = f"    {address:<{width}}  {state:<10}  {when:<10}  {said}"
+        yield line.rstrip()
 
 
 def shown(message: Message, now: datetime) -> Iterator[str]:
@@ -45,7 +52,8 @@ def shown(message: Message, now: datetime) -> Iterator[str]:
     for recipient in message["recipients"]:
         yield ""
         yield f"recipient   {clean(recipient['address'])}"
-        yield f"state       {_state(recipient, now)}"
+        state, when = _condition(recipient, now)
+        yield f"state       {state}" + (f", next try {when}" if when else "")
         yield f"attempts    {recipient['attempts']}"
         if recipient["reply"]:
             by = f", said {clean(recipient['relay'])}" if recipient["relay"] else ""
@@ -86,18 +94,15 @@ def _sender(message: Message) -> str:
     return "<>" if sender is None else clean(sender)
 
 
-def _recipient(recipient: Message, now: datetime) -> str:
-    said = f"  {_reply(recipient)}" if recipient["reply"] else ""
-    return f"{clean(recipient['address']):<32}  {_state(recipient, now)}{said}"
-
-
-def _state(recipient: Message, now: datetime) -> str:
+def _condition(recipient: Message, now: datetime) -> tuple[str, str]:
+    """Return the state, and when the next attempt is."""
     if recipient["delivering"]:
-        return "delivering"
-    if recipient["state"] in ("hold", "failed") or not recipient["due"]:
-        return str(recipient["state"])
-    due = datetime.fromisoformat(recipient["due"])
-    return f"{recipient['state']}, next try {_until(due, now)}"
+        return "delivering", ""
+    if not recipient["due"]:
+        return str(recipient["state"]), ""
+    return str(recipient["state"]), _until(
+        datetime.fromisoformat(recipient["due"]), now
+    )
 
 
 def _until(at: datetime, now: datetime) -> str:

@@ -12,6 +12,7 @@ from maildropd.daemon.compose import open_store
 from maildropd.host.clock import SystemClock
 from maildropd.host.heartbeat import Heartbeats
 from maildropd.host.journal import open_journal
+from maildropd.host.journald import SOCKET
 from maildropd.host.process import become_owner_of
 from maildropd.mail.errors import MailError
 from maildropd.queue.operator import NotDone, Operator
@@ -45,9 +46,14 @@ def open_desk_on_store(daemon: DaemonConfig) -> Iterator[StoreDesk]:
     clock = SystemClock()
     try:
         become_owner_of(daemon.state_directory)
-        with closing(open_journal(None, detached=True)) as journal:
+        with closing(open_journal(_log_format())) as journal:
             store = open_store(daemon, journal, clock, Heartbeats(clock))
             with closing(store):
                 yield StoreDesk(Operator(store, journal, clock), who)
     except MailError as error:
         raise Failed(str(error)) from error
+
+
+def _log_format() -> str | None:
+    """What an operator did belongs where the daemon's own events are."""
+    return "journal" if os.path.exists(SOCKET) else None
