@@ -15,6 +15,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 _CLONE_NEWNET = 0x40000000
+# systemd does this when it boots a host, and may not in a container: the room
+# in the journal's socket, which the kernel would have be 10 lines.
+_AS_AT_BOOT = "echo 512 > /proc/sys/net/unix/max_dgram_qlen"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,6 +79,7 @@ def wire() -> Iterator[Wire]:
             *("peer", "name", "wire", "netns", far),
         )
         for end in ends:
+            _ip("netns", "exec", end.namespace, "sh", "-c", _AS_AT_BOOT)
             _ip("-n", end.namespace, "addr", "add", f"{end.address}/24", "dev", "wire")
             for device in ("lo", "wire"):
                 _ip("-n", end.namespace, "link", "set", device, "up")
