@@ -14,6 +14,7 @@ from maildropd.mail.reply import Reply
 from maildropd.relay.auth import authenticate
 from maildropd.relay.connect import RESOLVER_LIMIT, connect
 from maildropd.relay.login import Login
+from maildropd.relay.tls import encrypt
 from maildropd.relay.wire import OUT_OF_STEP, ConnectionLost, Said, Wire
 
 
@@ -45,7 +46,7 @@ def open_session(wire: Wire, who: Identity, context: ssl.SSLContext | None) -> N
 def _greet(wire: Wire, config: RelayConfig, context: ssl.SSLContext | None) -> None:
     if config.tls is Tls.IMPLICIT and context is not None:
         wire.step("TLS handshake", config.command_timeout)
-        wire.encrypt(context, config.host)
+        encrypt(wire, context, config.host)
     wire.step("greeting", config.greeting_timeout)
     _demand(wire, wire.getreply())
     _hello(wire, config)
@@ -74,7 +75,7 @@ def _start_tls(wire: Wire, config: RelayConfig, context: ssl.SSLContext) -> None
     wire.step("STARTTLS", config.command_timeout)
     wire.putcmd("STARTTLS")
     _demand(wire, wire.getreply())
-    wire.encrypt(context, config.host)
+    encrypt(wire, context, config.host)
     _hello(wire, config)
 
 

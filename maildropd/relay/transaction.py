@@ -121,10 +121,9 @@ class Transaction:
         wire = self._wire
         self._at(Step.CONTENT, self._config.data_timeout)
         for block in self._letter.blocks():
-            if wire.unprompted():
+            if wire.unprompted() or not wire.put(block):
                 self._stopped()
                 return
-            wire.put(block)
         self._at(Step.FINAL, self._config.final_timeout)
         try:
             outcome = self._verdict()

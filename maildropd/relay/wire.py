@@ -55,7 +55,7 @@ class Wire(smtplib.SMTP):
         self._poll = select.poll()
         self._buffer = bytearray()
         self.doing = "connect"
-        self._limit = timedelta(0)
+        self.limit = timedelta(0)
         self._until: timedelta | None = None
 
     def adopt(self, sock: socket.socket) -> None:
@@ -63,11 +63,11 @@ class Wire(smtplib.SMTP):
         # Small writes follow each other without an answer between them (the
         # end of a large message): Nagle would hold them for 40 ms.
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        sock.settimeout(self._limit.total_seconds())
+        sock.settimeout(self.limit.total_seconds())
         self._poll = select.poll()
         self._poll.register(sock, select.POLLIN)
         self.sock = sock
-        self._connected()
+        self.connected()
 
     def abort(self) -> None:
         """End the connection under the hands of the thread that uses it."""
@@ -82,49 +82,38 @@ class Wire(smtplib.SMTP):
     def step(self, name: str, limit: timedelta) -> None:
         """Name what comes next, and its time limit."""
         self.doing = name
-        if limit != self._limit:
-            self._limit = limit
+        if limit != self.limit:
+            self.limit = limit
             if self.sock is not None:
                 self.sock.settimeout(limit.total_seconds())
 
-    def encrypt(self, context: ssl.SSLContext, host: str) -> None:
-        """Go on in TLS, and forget everything that was said in clear."""
-        if self._buffer:  # it would be read as if it had come through TLS
-            raise self.lost("plaintext was sent after the reply to STARTTLS", "4.7.5")
-        self.alive(self._limit)
-        sock = self._connected()
-        try:
-            sock.getpeername()  # wrap_socket leaks a socket that was reset before
-            self.sock = wrapped = context.wrap_socket(
-                sock, server_hostname=host, do_handshake_on_connect=False
-            )
-            wrapped.do_handshake()
-        except TimeoutError as error:
-            raise self._timed_out() from error
-        except ssl.SSLCertVerificationError as error:
-            why = f"certificate not accepted: {error.verify_message}"
-            raise self.lost(why, "4.7.5") from error
-        except (OSError, ValueError) as error:
-            raise self.lost(f"TLS failed: {error}", "4.7.5") from error
-        self.esmtp_features = {}
-        self.does_esmtp = False
-        self.ehlo_resp = self.helo_resp = None
+    @property
+    def unread(self) -> bool:
+        """Tell whether something has come that nobody asked for yet."""
+        return bool(self._buffer)
 
     @property
     def encrypted(self) -> bool:
         """Tell whether TLS protects what is said from here on."""
         return isinstance(self.sock, ssl.SSLSocket)
 
-    def put(self, octets: bytes) -> None:
-        """Send, within the limit of the step."""
+    def put(self, octets: bytes) -> bool:
+        """Send, within the limit of the step; return whether all of it went out.
+
+        If not, ``getreply`` tells why: a server may say so before it hangs up.
+        """
         self.keep_step()
-        self.alive(self._limit)
+        self.alive(self.limit)
+        sock = self.connected()
         try:
-            self._connected().sendall(octets)
+            sock.sendall(octets)
         except TimeoutError as error:
-            raise self._timed_out() from error
+            raise self.timed_out() from error
+        except ConnectionError:  # reset, or closed: last words may be unread
+            return False
         except OSError as error:
             raise self._broken(error) from error
+        return True
 
     def keep_step(self) -> None:
         """Raise ``ConnectionLost`` if there are more replies than questions.
@@ -164,7 +153,7 @@ class Wire(smtplib.SMTP):
         """Tell whether the server spoke, or closed, without having been asked."""
         if self._buffer:
             return True
-        sock = self._connected()
+        sock = self.connected()
         ready = bool(self._poll.poll(0))
         if not isinstance(sock, ssl.SSLSocket):
             return ready
@@ -174,6 +163,18 @@ class Wire(smtplib.SMTP):
         """Close, and make the error that tells it."""
         self.close()
         return ConnectionLost(Reply(451, status, f"{why} (at {self.doing})"))
+
+    def timed_out(self) -> ConnectionLost:
+        """Close, and make the error of a step that took too long."""
+        return self.lost(f"timed out after {self.limit.total_seconds():g} s")
+
+    def connected(self) -> socket.socket:
+        """Return the socket; raise ``ConnectionLost`` if it is no more."""
+        if self._aborted:
+            raise self.lost("broken off by us")
+        if self.sock is None:
+            raise self.lost("connection closed")
+        return self.sock
 
     def _line(self) -> bytes:
         buffer, searched = self._buffer, 0
@@ -194,20 +195,20 @@ class Wire(smtplib.SMTP):
         return code
 
     def _receive(self) -> None:
-        sock = self._connected()
+        sock = self.connected()
         if self._until is None:
-            self.alive(self._limit)
-            self._until = self.clock.monotonic() + self._limit
+            self.alive(self.limit)
+            self._until = self.clock.monotonic() + self.limit
             octets = self._read(sock)
         else:
             left = self._until - self.clock.monotonic()
             if left <= timedelta(0):
-                raise self._timed_out()
+                raise self.timed_out()
             sock.settimeout(left.total_seconds())
             octets = self._read(sock)
-            sock.settimeout(self._limit.total_seconds())
+            sock.settimeout(self.limit.total_seconds())
         if not octets:
-            self._connected()  # unless it was we who broke it off
+            self.connected()  # unless it was we who broke it off
             raise self.lost("connection closed by the server")
         self._buffer += octets
 
@@ -215,7 +216,7 @@ class Wire(smtplib.SMTP):
         try:
             return sock.recv(_RECEIVE)
         except TimeoutError as error:
-            raise self._timed_out() from error
+            raise self.timed_out() from error
         except OSError as error:
             raise self._broken(error) from error
 
@@ -229,18 +230,8 @@ class Wire(smtplib.SMTP):
         except OSError:
             return True
         finally:
-            sock.settimeout(self._limit.total_seconds())
+            sock.settimeout(self.limit.total_seconds())
         return True
-
-    def _connected(self) -> socket.socket:
-        if self._aborted:
-            raise self.lost("broken off by us")
-        if self.sock is None:
-            raise self.lost("connection closed")
-        return self.sock
-
-    def _timed_out(self) -> ConnectionLost:
-        return self.lost(f"timed out after {self._limit.total_seconds():g} s")
 
     def _broken(self, error: OSError) -> ConnectionLost:
         return self.lost(f"connection broken: {error.strerror or error}")

@@ -204,3 +204,43 @@ def test_a_message_that_goes_through_clears_the_suspicion(server: SmtpServer) ->
 
             assert outcome.disposition is (DEFERRED if number % 2 else DELIVERED)
         way.close()
+
+
+@pytest.mark.parametrize("stage", ["mail", "rcpt", "data"])
+def test_a_kept_connection_that_hangs_is_replaced_at_once(
+    server: SmtpServer, stage: str
+) -> None:
+    """So it looks when a firewall has forgotten an idle connection."""
+    with server:
+        server.on(stage, actions.usual(), times=2)
+        server.on(stage, actions.hang(), times=1)
+        way = transport(server, **LIMITS)
+        for number in range(4):
+            [outcome] = way.attempt(delivery(number=number), alive)
+            assert outcome.disposition is DELIVERED
+        way.close()
+
+        assert len(server.delivered) == 4
+        assert server.connections == 2
+
+
+def test_a_name_that_nobody_knows_is_the_routes_trouble() -> None:
+    with SmtpServer() as server:
+        way = transport(server, host="no-such-host.invalid")
+        with pytest.raises(RouteError, match="not resolved") as caught:
+            way.attempt(delivery(), alive)
+
+    assert caught.value.reply.status == "4.4.3"
+
+
+def test_last_words_before_a_reset_are_heard(server: SmtpServer) -> None:
+    """Many a server says that a message is too large, and hangs up at once."""
+    server.on("body", then(reply("552 5.3.4 too large"), actions.reset()))
+    with server:
+        way = transport(server)
+        for number in range(5):
+            message = delivery(content=b"x\n" * 4_000_000, number=number)
+            [outcome] = way.attempt(message, alive)
+
+            assert outcome.disposition is FAILED
+            assert outcome.reply.status == "5.3.4"

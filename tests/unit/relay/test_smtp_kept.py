@@ -14,7 +14,7 @@ from maildropd.mail.outcome import Disposition
 from maildropd.relay.smtp import SmtpTransport
 from tests.fakes import actions
 from tests.fakes.actions import Action, reply_and_close, then, usual
-from tests.fakes.relay import LONG, SOON, alive, delivery, transport
+from tests.fakes.relay import LONG, alive, delivery, transport
 from tests.fakes.smtp_server import SmtpServer
 
 DELIVERED = Disposition.DELIVERED
@@ -96,10 +96,9 @@ def test_a_connection_that_ended_while_idle_is_replaced_without_a_word(
     [
         actions.drop(),
         actions.reset(),
-        actions.hang(),
         reply_and_close("421 4.4.2 enough"),
     ],
-    ids=["closes", "resets", "hangs", "421"],
+    ids=["closes", "resets", "421"],
 )
 @pytest.mark.parametrize("extensions", [("PIPELINING",), ()])
 def test_a_server_that_closes_after_some_messages_costs_nothing(
@@ -109,7 +108,7 @@ def test_a_server_that_closes_after_some_messages_costs_nothing(
     with SmtpServer(extensions=extensions) as server:
         server.on(stage, usual(), times=2)
         server.on(stage, action, times=1)
-        way = transport(server, command_timeout=SOON, data_timeout=SOON)
+        way = transport(server)
         deliver(way, 1, 2, 3, 4)
         way.close()
 
@@ -139,13 +138,16 @@ def test_doubt_is_never_tried_again_at_once() -> None:
         assert len(server.delivered) == 2
 
 
-def test_an_attempt_is_broken_off_from_outside() -> None:
-    with SmtpServer() as server:
-        server.on("mail", actions.hang())
+@pytest.mark.parametrize("stage", ["banner", "ehlo", "mail", "rcpt", "data"])
+def test_an_attempt_is_broken_off_from_outside(stage: str) -> None:
+    """Nothing was delivered, so it is as if it had not been tried."""
+    with SmtpServer(extensions=()) as server:
+        reached = threading.Event()
+        server.on(stage, then(lambda _: reached.set(), actions.hang()))
         way = transport(server)
 
         def abort() -> None:
-            server.wait(lambda s: "MAIL" in s.verbs())
+            assert reached.wait(10)
             way.abort()
 
         thread = threading.Thread(target=abort)
@@ -156,6 +158,24 @@ def test_an_attempt_is_broken_off_from_outside() -> None:
 
         with pytest.raises(RouteError, match="stopped by us"):
             way.attempt(delivery(), alive)
+
+
+def test_broken_off_after_the_final_dot_the_message_is_in_doubt() -> None:
+    with SmtpServer() as server:
+        reached = threading.Event()
+        server.on("dot", then(actions.keep(), lambda _: reached.set(), actions.hang()))
+        way = transport(server)
+
+        def abort() -> None:
+            assert reached.wait(10)
+            way.abort()
+
+        thread = threading.Thread(target=abort)
+        thread.start()
+        [outcome] = way.attempt(delivery(), alive)
+        thread.join(10)
+
+    assert outcome.in_doubt
 
 
 @pytest.mark.parametrize("size", [10, 1_000_000])
@@ -192,7 +212,7 @@ def test_nobody_listening_is_the_routes_trouble() -> None:
     assert caught.value.reply.status == "4.4.1"
 
 
-@pytest.mark.parametrize("host", ["no-such-host.invalid", "a..b", "x" * 70])
+@pytest.mark.parametrize("host", ["a..b", "x" * 70])
 def test_a_name_that_is_not_found_is_the_routes_trouble(host: str) -> None:
     with SmtpServer() as server:
         way = transport(server, host=host)
