@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the house says about itself, read from code, manual, sample and catalog."""
 
-import ast
 import importlib
 import pkgutil
 import re
@@ -19,8 +18,7 @@ from maildropd.config.model import (
 )
 from maildropd.mail.event import Event
 from maildropd.mail.reply import Reply
-from tests.shape.floors import called
-from tests.shape.house import ROOT, Source
+from tests.shape.house import ROOT
 
 MAN = ROOT / "docs" / "man"
 
@@ -111,18 +109,10 @@ def manual_keys(text: str) -> Iterator[Key]:
 # --- command line --------------------------------------------------------------
 
 
-def options(source: Source) -> set[str]:
-    """Return the options and commands that a module gives to argparse."""
-    found = set()
-    for node in ast.walk(source.syntax()):
-        if isinstance(node, ast.Call) and called(node) in {
-            "add_argument",
-            "add_parser",
-        }:
-            words = [arg.value for arg in node.args if isinstance(arg, ast.Constant)]
-            command = called(node) == "add_parser"
-            found |= {str(w) for w in words if command or str(w).startswith("--")}
-    return found
+def options(help_text: str) -> set[str]:
+    """Return the options and commands that a command's --help names."""
+    commands = re.findall(r"(?m)^    (\w+) {2,}\S", help_text)
+    return {*re.findall(r"--[\w-]+", help_text), *commands}
 
 
 def documented(page: str) -> set[str]:
