@@ -117,9 +117,7 @@ class LockAbandoned(Event):
 
     event_id: ClassVar[str] = "7ba8e6c1b99f56399ad77bb4ac0c3985"
     priority: ClassVar[Priority] = Priority.WARNING
-    template: ClassVar[str] = (
-        "spool {spool}: {file}: locked for too long ({reason})"
-    )
+    template: ClassVar[str] = "spool {spool}: {file}: locked for too long ({reason})"
     spool: str
     file: str
     reason: str
@@ -146,8 +144,7 @@ class RouteAlarm(Event):
     event_id: ClassVar[str] = "f1a354f989215971a906456135fc8489"
     priority: ClassVar[Priority] = Priority.ALERT
     template: ClassVar[str] = (
-        "relay {relay}: refuses this host, mail waits until that is mended "
-        "({reply})"
+        "relay {relay}: refuses this host, mail waits until that is mended ({reply})"
     )
     relay: str
     reply: Reply

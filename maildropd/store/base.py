@@ -114,7 +114,10 @@ class QueueStore(Protocol):
     """
 
     def add(
-        self, submission: Submission, queue_id: QueueId, times: tuple[datetime, datetime]
+        self,
+        submission: Submission,
+        queue_id: QueueId,
+        times: tuple[datetime, datetime],
     ) -> Future[Stored]:
         """Store a submission; ``times`` are its arrival and give-up time.
 
@@ -187,7 +190,7 @@ class QueueStore(Protocol):
         ...
 
     def flush(self, queue_ids: Sequence[QueueId], now: datetime) -> Future[int]:
-        """Make deferred recipients due now, all or those of some messages; count them."""
+        """Make deferred recipients due now, all or some messages'; count them."""
         ...
 
     def close(self) -> None:

@@ -30,9 +30,7 @@ class FakeJournal:
         """Wait until so many events of one kind have come."""
         with self._changed:
             came = self._changed.wait_for(
-                lambda: (
-                    sum(isinstance(each, kind) for each in self.events) >= count
-                ),
+                lambda: sum(isinstance(each, kind) for each in self.events) >= count,
                 seconds,
             )
             found = [each for each in self.events if isinstance(each, kind)]
