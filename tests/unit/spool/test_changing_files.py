@@ -1,0 +1,203 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Files that change under our hands; each version is a mail, or none."""
+
+import os
+from collections.abc import Callable
+from concurrent.futures import Future
+from pathlib import Path
+
+import pytest
+
+from maildropd.edge.spool.sight import Sight
+from maildropd.mail.events import FileLeftAlone, MessageQuarantined
+from maildropd.mail.service_events import InternalError
+from tests.unit.spool.stage import CONTENT, MAIL, POLL, Stage
+
+OTHER = b"##To:other@x\nother\n"
+LARGE = b"##To:bob@x\n" + b"x" * 600_000
+
+
+def grow(path: Path) -> None:
+    with path.open("ab") as file:
+        file.write(b"more")
+
+
+def shrink(path: Path) -> None:
+    os.truncate(path, 300_000)
+
+
+def rewrite(path: Path) -> None:
+    path.write_bytes(bytes(reversed(path.read_bytes())))
+    os.utime(path, (1, 1))
+
+
+def replace(path: Path) -> None:
+    path.with_name(".new").write_bytes(OTHER)
+    path.with_name(".new").rename(path)
+
+
+def remove(path: Path) -> None:
+    path.unlink()
+
+
+@pytest.mark.parametrize("change", [grow, shrink, rewrite])
+@pytest.mark.parametrize("content", [MAIL, LARGE])
+def test_what_changed_while_it_was_read_is_not_stored(
+    stage: Stage, change: Callable[[Path], None], content: bytes
+) -> None:
+    path = stage.write("mail", content)
+    stage.run()
+    stage.store.before_reading = lambda: change(path)
+
+    stage.closed("mail")
+
+    assert stage.contents == []
+    assert stage.names() == ["mail"]
+    assert stage.journal.of(InternalError) == []
+
+
+@pytest.mark.parametrize("change", [grow, shrink, rewrite, replace])
+def test_a_file_that_changed_after_it_was_read_stays(
+    stage: Stage, change: Callable[[Path], None]
+) -> None:
+    """What its writer left meanwhile is another mail, and must not be lost."""
+    path = stage.write("mail", MAIL * 10_000)
+    stage.store.while_storing = lambda: change(path)
+
+    stage.closed("mail")
+    stage.store.while_storing = lambda: None
+
+    assert len(stage.contents) == 1
+    assert stage.names() == ["mail"]
+
+
+def test_a_mail_that_takes_the_name_of_another_is_stored_too(stage: Stage) -> None:
+    path = stage.write("mail")
+    stage.run()
+    stage.store.while_storing = lambda: replace(path)
+    stage.closed("mail")
+    stage.store.while_storing = lambda: None
+
+    stage.closed("mail")
+
+    assert stage.contents == [CONTENT, b"other\n"]
+    assert stage.names() == []
+
+
+def test_a_file_that_somebody_removed_meanwhile_is_stored_and_forgotten(
+    stage: Stage,
+) -> None:
+    path = stage.write("mail")
+    stage.store.while_storing = lambda: remove(path)
+
+    stage.closed("mail")
+
+    assert stage.contents == [CONTENT]
+    assert stage.store.keys == set()
+
+
+def test_what_was_stored_before_a_crash_is_not_stored_again(stage: Stage) -> None:
+    """The crash came after the commit, and before the file was removed."""
+    path = stage.write("mail")
+    stage.store.keys.add(Sight(b"mail", os.stat(path)).key)
+
+    stage.closed("mail")
+
+    assert stage.contents == []
+    assert not path.exists()
+    assert stage.store.keys == set()
+
+
+def test_a_key_is_forgotten_only_after_the_file_is_gone_for_good(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A directory that cannot be synced may bring the file back."""
+    calls: list[int] = []
+
+    def fsync(descriptor: int) -> None:
+        calls.append(descriptor)
+        raise OSError(5, "I/O error")
+
+    stage.write("mail")
+    stage.run()
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", fsync)
+        stage.closed("mail")
+    assert len(calls) == 1
+    assert len(stage.store.keys) == 1
+    stage.write("next")
+
+    stage.closed("next")
+
+    assert stage.store.keys == set()
+
+
+def test_a_new_file_that_looks_like_the_last_waits_until_that_is_forgotten(
+    stage: Stage,
+) -> None:
+    """An inode number is used again at once; the store would see a repetition."""
+    first = os.stat(stage.write("one"))
+    stage.run()
+    stage.store.before_forgetting = Future()
+    stage.closed("one")
+    stage.write("two")
+    sight = Sight(b"two", first)  # as if all its numbers were the same
+
+    assert stage.pickup._taker._under_way.has(sight) is False
+    stage.store.before_forgetting.set_exception(OSError())
+    stage.pickup._taker.take(sight, told=True)
+    stage.run()
+    assert stage.contents == [CONTENT]
+    stage.store.before_forgetting = None
+    stage.rest()
+
+    assert stage.contents == [CONTENT, CONTENT]
+    assert stage.store.keys == set()
+
+
+def test_a_file_that_cannot_be_removed_is_stored_once(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unlink(*_: object, **__: object) -> None:
+        raise OSError(30, "Read-only file system")
+
+    stage.write("mail")
+    stage.run()
+    monkeypatch.setattr(os, "unlink", unlink)
+
+    stage.closed("mail")
+    stage.rest(POLL)
+    stage.rest(POLL)
+
+    assert stage.contents == [CONTENT]
+    (left,) = stage.journal.of(FileLeftAlone)
+    assert left.reason == "stored, but it cannot be removed (Read-only file system)"
+
+
+def test_a_half_written_file_is_not_set_aside(stage: Stage) -> None:
+    """A shell closes the file between two lines of a script."""
+    stage.write("mail", b"##To:bob@example.net\n")
+    stage.closed("mail")
+    with (stage.path / "mail").open("ab") as file:
+        file.write(CONTENT)
+
+    stage.closed("mail")
+    stage.rest()
+
+    assert stage.contents == [CONTENT]
+    assert stage.journal.of(MessageQuarantined) == []
+
+
+@pytest.mark.parametrize("size", [0, 10])
+def test_a_file_that_became_empty_or_short_is_read_again_later(
+    stage: Stage, size: int
+) -> None:
+    path = stage.write("mail", LARGE)
+    seen = Sight(b"mail", os.stat(path))
+    stage.run()
+    os.truncate(path, size)
+
+    stage.pickup._taker.take(seen, told=True)
+
+    assert stage.contents == []
+    assert stage.journal.of(MessageQuarantined) == []

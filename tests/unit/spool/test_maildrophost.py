@@ -1,0 +1,121 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The form of MaildropHost: ``##To:``, ``##From:``, then the message."""
+
+import pytest
+
+from maildropd.edge.spool import forms
+from maildropd.mail.errors import BadAddress, Malformed
+
+MESSAGE = b"From: a@x\nBcc: hidden@x\nMessage-ID: <1@x>\n\ntext\n"
+
+
+def test_the_envelope_is_read_and_the_message_sent_as_it_is() -> None:
+    """Even a Bcc in it: the envelope is elsewhere, so the field is content."""
+    draft = forms.read(b"##To:b@x,c@x\n##From:a@x\n" + MESSAGE)
+
+    assert draft.recipients == ("b@x", "c@x")
+    assert draft.reverse_path == "a@x"
+    assert draft.message_id == "<1@x>"
+    assert b"".join(draft.content) == MESSAGE
+
+
+@pytest.mark.parametrize("sender", [b"", b"##From:\n", b"##From: \r\n", b"##From:<>\n"])
+def test_without_a_sender_the_reverse_path_is_null(sender: bytes) -> None:
+    assert forms.read(b"##To:b@x\n" + sender + MESSAGE).reverse_path is None
+
+
+def test_a_sender_may_have_a_name() -> None:
+    draft = forms.read(b"##To:b@x\n##From: A <a@x> \n" + MESSAGE)
+
+    assert draft.reverse_path == "a@x"
+
+
+def test_other_lines_are_ignored_and_the_order_is_free() -> None:
+    draft = forms.read(b"##X-Foo: bar\n##From:a@x\n##to:no@x\n##To:b@x\n" + MESSAGE)
+
+    assert draft.recipients == ("b@x",)
+
+
+def test_the_last_of_two_lines_wins() -> None:
+    draft = forms.read(b"##To:a@x\n##From:a@x\n##To:b@x\n##From:b@x\n" + MESSAGE)
+
+    assert (draft.recipients, draft.reverse_path) == (("b@x",), "b@x")
+
+
+def test_line_ends_may_be_crlf() -> None:
+    message = MESSAGE.replace(b"\n", b"\r\n")
+
+    draft = forms.read(b"##To:b@x, c@x\r\n##From:a@x\r\n" + message)
+
+    assert draft.recipients == ("b@x", "c@x")
+    assert b"".join(draft.content) == message
+
+
+def test_a_later_line_of_this_kind_is_text() -> None:
+    message = b"Subject: x\n\n##To:no@x\n"
+
+    draft = forms.read(b"##To:b@x\n" + message)
+
+    assert b"".join(draft.content) == message
+
+
+def test_no_recipient_is_dropped_and_none_is_doubled() -> None:
+    draft = forms.read(b"##To:a@x; b@x,,c@x, A <a@X>, friends: d@x;\n" + MESSAGE)
+
+    assert draft.recipients == ("a@x", "b@x", "c@x", "d@x")
+
+
+def test_octets_of_any_kind_may_be_in_the_message() -> None:
+    message = bytes(range(256)) + b"\r\r\n\0"
+
+    draft = forms.read(b"##To:b@x\n" + message)
+
+    assert b"".join(draft.content) == message
+
+
+def test_the_message_need_not_have_a_header() -> None:
+    assert forms.read(b"##To:b@x\njust text").message_id is None
+
+
+@pytest.mark.parametrize(
+    ("head", "complaint"),
+    [
+        (b"##To:\n" + MESSAGE, "names no recipient"),
+        (b"##From:a@x\n" + MESSAGE, "names no recipient"),
+        (b"##To:undisclosed-recipients:;\n" + MESSAGE, "names no recipient"),
+        (b"##To b@x\n" + MESSAGE, "no colon: '##To b@x'"),
+        (b"##To:b@x\n##\n" + MESSAGE, "no colon: '##'"),
+        (b"##To:b@x\n##From:a@x\n", "no message"),
+        (b"##To:b@x", "no message"),
+        (b"##To:b@x\n##From:a@x\n\r\n\n", "no message"),
+    ],
+)
+def test_what_is_malformed_is_refused_with_the_reason(
+    head: bytes, complaint: str
+) -> None:
+    with pytest.raises(Malformed, match=complaint):
+        forms.read(head)
+
+
+@pytest.mark.parametrize(
+    "head", [b"##To:a b@x\n", b"##To:a@x\0\n", b"##To:a@x\n##From:nobody at all\n"]
+)
+def test_an_address_that_is_none_is_refused(head: bytes) -> None:
+    with pytest.raises(BadAddress):
+        forms.read(head + MESSAGE)
+
+
+@pytest.mark.parametrize(
+    ("head", "complete"),
+    [
+        (b"##To:b@x", False),
+        (b"##To:b@x\n", False),
+        (b"##To:b@x\n#", False),
+        (b"##To:b@x\n##Fr", False),
+        (b"##To:b@x\nSu", True),
+    ],
+)
+def test_a_head_is_complete_when_no_other_line_can_follow(
+    head: bytes, *, complete: bool
+) -> None:
+    assert forms.is_complete(head) is complete
