@@ -200,7 +200,7 @@ def story(folder: Path, smarthost: Smarthost, port: int) -> tuple[Daemon, Contro
 
     tell("the smarthost comes up; nobody has to tell the daemon")
     controller = Controller(smarthost, hostname="127.0.0.1", port=port)
-    controller.start()
+    controller.start()  # type: ignore[no-untyped-call]  # it has no types
     for who, what in (
         ("alice", "delivered"),
         ("bob", "delivered"),
