@@ -9,6 +9,7 @@ import sqlite3
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
+from contextlib import suppress
 from datetime import timedelta
 from queue import Empty, SimpleQueue
 from typing import Any
@@ -189,13 +190,18 @@ class Writer:
         return results
 
     def _mend(self, error: Exception) -> None:
-        """Undo what was begun, and forget a connection that may be broken."""
-        try:
-            self._database.rollback()
-        except sqlite3.Error:
-            self._database.disconnect()
-        if isinstance(error, sqlite3.Error) and primary(error) not in _HARMLESS:
-            self._database.disconnect()
+        """Undo what was begun, and replace a connection that may be broken.
+
+        At once, before anybody is told that the change failed: the new
+        connection covers what a failed commit may have left in the log.
+        """
+        with suppress(sqlite3.Error):  # the first error is the one to tell
+            if not isinstance(error, sqlite3.Error) or primary(error) in _HARMLESS:
+                self._database.rollback()
+                return
+        self._database.disconnect()
+        with suppress(sqlite3.Error):
+            self._database.connection()
 
     def _checkpoint(self) -> None:
         """Bring the log into the file, while nobody waits for an answer."""

@@ -131,6 +131,7 @@ def test_no_question_that_is_asked_often_reads_a_whole_table(
 
     said = [detail for *_, detail in plan]
     assert all("USING" in line for line in said), said
+    assert ("state =" in query) is any("(state=?" in line for line in said), said
     assert not any("TEMP B-TREE" in line for line in said), said
 
 
