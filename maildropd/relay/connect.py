@@ -17,7 +17,7 @@ from maildropd.relay.wire import ConnectionLost, Wire
 Address = tuple[Any, ...]
 """As the socket module gives it; its form depends on the family."""
 
-RESOLVER_LIMIT = timedelta(minutes=2)  # more than resolv.conf's defaults come to
+RESOLVER_LIMIT = timedelta(minutes=5)  # with three servers and a search list
 _ADDRESSES = 8
 
 

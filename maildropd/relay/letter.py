@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from maildropd.relay.base import Delivery
-from maildropd.relay.octets import wire_blocks, wire_form
+from maildropd.relay.octets import DOT, wire_blocks, wire_form
 
 _SMALL = 256 * 1024
 
@@ -43,7 +43,7 @@ def letter(delivery: Delivery) -> Letter:
     octets = wire_form(b"".join(delivery.content()))
     return Letter(
         delivery=delivery,
-        size=len(octets),
+        size=len(octets) - len(DOT),
         eight_bit=not octets.isascii(),
         octets=octets,
     )

@@ -41,10 +41,9 @@ def wire_blocks(blocks: Iterable[bytes]) -> Iterator[bytes]:
 
 
 def _canonical(octets: bytes) -> bytes:
-    pairs = octets.count(b"\r\n")
-    returns = octets.count(b"\r")
-    if returns == pairs == octets.count(b"\n"):
-        return octets
-    if returns:
+    if b"\r" in octets:
+        pairs = octets.count(b"\r\n")
+        if pairs == octets.count(b"\r") == octets.count(b"\n"):
+            return octets
         octets = octets.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
     return octets.replace(b"\n", b"\r\n")

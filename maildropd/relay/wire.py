@@ -128,7 +128,7 @@ class Wire(smtplib.SMTP):
         line = f"{cmd} {args}" if args else cmd
         if "\r" in line or "\n" in line:  # never shown: it may hold a secret
             raise ValueError("a line end within an SMTP command")
-        self.put(line.encode("ascii") + b"\r\n")
+        self.put(line.encode("ascii", "replace") + b"\r\n")
 
     def getreply(self) -> Said:
         """Read one reply, or raise ``ConnectionLost``."""

@@ -218,3 +218,33 @@ def test_a_refusal_in_the_middle_of_the_content_counts(
         assert server.ledger == []
     assert outcome.disposition is came
     assert str(outcome.reply) == f"{code} message too large (in reply to content)"
+
+
+def test_a_yes_in_the_middle_of_the_content_is_not_believed(
+    server: SmtpServer,
+) -> None:
+    server.on("body", reply("250 2.0.0 taken"))
+    with server:
+        [outcome] = transport(server).attempt(delivery(content=HUGE), alive)
+
+        assert server.delivered == []
+    assert outcome.disposition is DEFERRED
+    assert not outcome.in_doubt
+
+
+def test_a_route_that_breaks_after_the_first_hundred_defers_the_others(
+    server: SmtpServer,
+) -> None:
+    """What was delivered is not forgotten: it would be delivered again."""
+    names = [f"user{number}@example.net" for number in range(250)]
+    server.on("mail", usual(), times=1)
+    server.on("mail", reply_and_close("421 4.3.2 closing"))
+    server.on("banner", usual(), times=1)
+    server.on("banner", reply("554 5.3.2 closed for today"))
+    with server:
+        outcomes = attempt(server, *names)
+
+    came = [outcome.disposition for outcome in outcomes]
+    assert came == [DELIVERED] * 100 + [DEFERRED] * 150
+    assert outcomes[-1].reply.code == 451
+    assert "closed for today" in outcomes[-1].reply.text

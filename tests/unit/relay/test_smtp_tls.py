@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Encrypted to the right server, or not at all, unless the admin said otherwise."""
 
+import socket
+import threading
+
 import pytest
 
 from maildropd.config.model import Tls
@@ -40,6 +43,31 @@ def test_mail_goes_encrypted_to_a_server_with_a_good_certificate(
 
         assert [taken.encrypted for taken in server.delivered] == [True] * 3
         assert server.connections == 1
+
+
+@pytest.mark.parametrize("words", [b"", b"421 4.4.2 idle too long\r\n"])
+def test_an_encrypted_connection_that_ended_while_idle_is_replaced(
+    made: Certificates, words: bytes
+) -> None:
+    with tls_server(made) as server:
+        closed = threading.Event()
+
+        def close(peer: actions.Peer) -> None:
+            peer.usual()
+            peer.send(words)
+            socket.socket.shutdown(peer.sock, socket.SHUT_RDWR)
+            closed.set()
+
+        server.on("dot", close, times=1)
+        way = transport(server, tls=Tls.REQUIRED, tls_ca_file=made.ca)
+        for number in range(3):
+            [outcome] = way.attempt(delivery(number=number), alive)
+            assert outcome.disposition is Disposition.DELIVERED
+            assert closed.wait(10)
+        way.close()
+
+        assert server.connections == 2
+        assert server.verbs().count("MAIL") == 3
 
 
 def test_an_address_in_the_certificate_is_as_good_as_a_name(made: Certificates) -> None:
