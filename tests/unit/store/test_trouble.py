@@ -18,7 +18,7 @@ from maildropd.host.heartbeat import Heartbeats
 from maildropd.mail.errors import StoreFull, StoreUnusable
 from maildropd.mail.service_events import StoreRecovered, StoreTrouble
 from maildropd.store.base import State
-from maildropd.store.connection import Database, connect
+from maildropd.store.connection import Database
 from maildropd.store.opening import open_database
 from maildropd.store.schema import Schema
 from maildropd.store.sqlite import SqliteStore
@@ -220,21 +220,3 @@ def test_a_loop_that_dies_leaves_nobody_waiting(
     for future in [broken, *waiting, writer.submit(lambda _: 1)]:
         with pytest.raises(StoreUnusable, match="closed"):
             future.result(WAIT)
-
-
-def test_a_connection_made_after_trouble_writes_before_it_is_trusted(
-    tmp_path: Path,
-) -> None:
-    """What a failed commit left in the log must be covered, see connection.py."""
-    path = tmp_path / "queue.db"
-    database = Database(path, open_database(path, Schema.current())[0])
-    reader = connect(path)
-    log = tmp_path / "queue.db-wal"
-    database.disconnect()
-    before = log.read_bytes()
-
-    database.connection()
-
-    assert log.read_bytes() != before
-    reader.close()
-    database.disconnect()
