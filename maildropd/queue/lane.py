@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The connections to one next hop, each with the thread that uses it.
 
-At most one outcome per connection is on its way to the disk while the next
-message is on the wire: that bounds what a crash can deliver twice.
+A few outcomes per connection may be on their way to the disk while the next
+message is on the wire.  They share a commit, and bound what a crash can
+deliver twice.
 """
 
 import threading
@@ -21,6 +22,7 @@ from maildropd.queue.verdict import Verdict, beyond, joined, refenced
 from maildropd.relay.base import Transport
 from maildropd.store.base import Lease, Settled
 
+_UNSETTLED = 8  # outcomes of one connection on their way to the disk
 _SLACK = timedelta(seconds=30)  # what a step may take beyond its time limit
 
 
@@ -147,20 +149,18 @@ class Lane:
         """Deliver until there is nothing to do or the lane retires; a thread's body."""
         alive = partial(_beat, heartbeats, name)
         transport = self._transports()
-        last: tuple[list[Verdict], Future[Settled]] | None = None
+        unsettled: deque[tuple[list[Verdict], Future[Settled]]] = deque()
         with self._changed:
             self._open[name] = transport
         try:
             while (lease := self._take(heartbeats, name)) is not None:
                 alive(timedelta(0))
                 verdicts = self._deliver(lease, transport, alive)
-                if last is not None:
-                    self._attempt.insist(*last, alive)
-                last = (verdicts, self._attempt.record(verdicts))
+                unsettled.append((verdicts, self._attempt.record(verdicts)))
                 if _come_again(verdicts) or self._has_room():
                     finished()
-            if last is not None:
-                self._attempt.insist(*last, alive)
+                while len(unsettled) > (_UNSETTLED if self._waiting else 0):
+                    self._attempt.insist(*unsettled.popleft(), alive)
         finally:
             with self._changed:
                 del self._open[name]
