@@ -87,9 +87,7 @@ class Control:
         connection: socket.socket = writer.get_extra_info("socket")
         peer = Peer.of(connection)
         if not peer.may_operate:
-            await _say(
-                writer, _refusal("only root and the daemon's own user may do this")
-            )
+            await _say(writer, _refusal("this is for root and the daemon's own user"))
         elif len(self._sessions) > _CONNECTIONS:
             await _say(writer, _refusal("too many connections, try again later"))
         else:

@@ -2,6 +2,7 @@
 """A real store with a few messages in it, for operators to work on."""
 
 from collections.abc import Iterator
+from concurrent.futures import Future
 from contextlib import closing, contextmanager
 from datetime import timedelta
 from pathlib import Path
@@ -9,7 +10,7 @@ from pathlib import Path
 from maildropd.host.heartbeat import Heartbeats
 from maildropd.mail.envelope import QueueId, Submission, Submitter, queue_id
 from maildropd.mail.reply import Reply
-from maildropd.store.base import Settlement, State
+from maildropd.store.base import Settlement, State, Stored
 from maildropd.store.sqlite import SqliteStore
 from tests.fakes.clock import FakeClock
 from tests.fakes.journal import FakeJournal
@@ -28,13 +29,20 @@ class Queue:
         )
         self._added = 0
 
-    def add(
-        self, *recipients: str, sender: str | None = "alice@example.org"
-    ) -> QueueId:
+    def add(self, *recipients: str, sender: str | None = "ann@example.org") -> QueueId:
         """Store a message that arrived an hour ago."""
+        return self._begin_to_add(recipients, sender).result(10).queue_id
+
+    def add_many(self, number: int) -> list[QueueId]:
+        """Store so many messages, together."""
+        stored = [self._begin_to_add((), "ann@example.org") for _ in range(number)]
+        return [each.result(10).queue_id for each in stored]
+
+    def _begin_to_add(
+        self, recipients: tuple[str, ...], sender: str | None
+    ) -> Future[Stored]:
         self._added += 1
         arrived = self.clock.now() - timedelta(hours=1)
-        name = queue_id(arrived, self._added)
         submission = Submission(
             reverse_path=sender,
             recipients=recipients or ("bob@example.net",),
@@ -42,8 +50,11 @@ class Queue:
             content=[b"Subject: hi\r\n\r\nhello\r\n"],
             message_id="<1@example.org>",
         )
-        times = (arrived, arrived + timedelta(days=5))
-        return self.store.add(submission, name, times).result(10).queue_id
+        return self.store.add(
+            submission,
+            queue_id(arrived + timedelta(milliseconds=self._added), self._added),
+            (arrived, arrived + timedelta(days=5)),
+        )
 
     def defer(self) -> None:
         """Have every due recipient refused for now."""
