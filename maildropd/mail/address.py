@@ -12,8 +12,12 @@ from typing import NamedTuple
 
 from maildropd.mail.errors import BadAddress
 
-_PLAIN = re.compile(
-    r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~.-]{1,64}@[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*"
+_SPEC = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~.-]{1,64}@[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*"
+# What nearly all programs write, and what needs no parser: a bare address, or
+# one behind a name.  Nothing here matches that the parser would take otherwise.
+_PLAIN = re.compile(_SPEC)
+_NAMED = re.compile(
+    rf"""(?:"[^"\\\r\n\0]*+"|[A-Za-z0-9 !#$%&'*+/=?^_`{{|}}~.-]*+)[ ]*<({_SPEC})>"""
 )
 _MARKED = re.compile(r'["(<>:;\[\\]')
 _FOLD = re.compile(r"\r?\n(?=[ \t])")
@@ -60,6 +64,9 @@ def parse_list(text: str) -> tuple[str, ...]:
     """
     if _is_plain(text):
         return (text,)
+    named = _NAMED.fullmatch(text)
+    if named and _is_plain(named[1]):
+        return (named[1],)
     text = _FOLD.sub("", text.strip())
     if found := re.search("[\r\n\0]", text):
         around = text[max(found.start() - 30, 0) : found.end() + 30]

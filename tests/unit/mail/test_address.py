@@ -112,6 +112,13 @@ def test_the_longest_address_is_taken() -> None:
     assert parse_list(f"<{longest}>") == (longest,)
 
 
+@pytest.mark.parametrize("phrase", ["", "A ", "A B. C ", '"A, (B): <c>" ', '"A"'])
+def test_the_short_way_finds_what_the_parser_finds(phrase: str) -> None:
+    """A comment sends it the long way, and must change nothing."""
+    assert parse_list(f"{phrase}<a.b@x.example>") == ("a.b@x.example",)
+    assert parse_list(f"{phrase}<a.b@x.example>()") == ("a.b@x.example",)
+
+
 def test_a_complaint_shows_long_or_odd_text_cut_and_escaped() -> None:
     with pytest.raises(BadAddress) as caught:
         parse_list("x\x1b " + "y" * 1000)
