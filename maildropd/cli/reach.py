@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from maildropd.cli.desk import DaemonDesk, Desk, Failed
+from maildropd.cli.words import count
 from maildropd.config.errors import ConfigErrors
 from maildropd.config.layout import Layout
 from maildropd.config.model import DaemonConfig
@@ -26,6 +27,9 @@ def open_desk(layout: Layout, *, alone: bool = True) -> Iterator[Desk]:
     except (FileNotFoundError, ConnectionRefusedError, NotADirectoryError) as error:
         if not alone:
             raise Failed("maildropd is not running") from error
+    except PermissionError as error:
+        text = f"{control}: permission denied (only root and the daemon's user may)"
+        raise Failed(text) from error
     except OSError as error:
         raise Failed(f"{control}: {error.strerror or error}") from error
     else:
@@ -49,9 +53,9 @@ def _daemon(layout: Layout) -> DaemonConfig:
     try:
         return read(layout).daemon
     except ConfigErrors as errors:
-        number = len(errors.mistakes)
+        number = count(len(errors.mistakes), "mistake")
         print(
-            f"{layout.config}: has {number} mistakes (try maildropctl check), "
+            f"{layout.config}: has {number} (try maildropctl check), "
             "looking in the default places",
             file=sys.stderr,
         )
