@@ -13,7 +13,7 @@ from maildropd.mail.envelope import QueueId, Submission
 from maildropd.store.base import State, Stored
 from maildropd.store.content import Kept
 from maildropd.store.rows import micros, number
-from maildropd.store.writer import Transaction
+from maildropd.store.transaction import Transaction
 
 _INSERT_KEY = (
     "INSERT INTO submission (key, queue_id, since) VALUES (?, ?, ?)"

@@ -6,7 +6,7 @@ from datetime import timedelta
 from maildropd.host.clock import Clock
 from maildropd.store.adding import forget_keys
 from maildropd.store.rows import micros
-from maildropd.store.writer import Transaction
+from maildropd.store.transaction import Transaction
 
 KEY_LIFE = timedelta(days=10)  # of submission keys that nobody forgets
 _PURGE_EVERY = timedelta(hours=1)

@@ -17,7 +17,7 @@ from maildropd.store.base import (
     State,
 )
 from maildropd.store.rows import MESSAGE, envelope, micros, number, time
-from maildropd.store.writer import Transaction
+from maildropd.store.transaction import Transaction
 
 _WAITING = (State.READY, State.DEFERRED)
 _DUE = (

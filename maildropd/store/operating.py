@@ -12,7 +12,8 @@ from maildropd.mail.envelope import QueueId
 from maildropd.store.base import State
 from maildropd.store.leasing import remove_content
 from maildropd.store.rows import micros
-from maildropd.store.writer import Transaction, Writer
+from maildropd.store.transaction import Transaction
+from maildropd.store.writer import Writer
 
 FLUSH_STEP = 2000  # recipients in one change: other changes get between
 

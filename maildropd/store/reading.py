@@ -8,7 +8,7 @@ none lasts, so that the log can always be brought into the file.
 import hashlib
 import sqlite3
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -37,7 +37,7 @@ _NEXT_DUE = (
     "SELECT min(due) AS due FROM recipient WHERE state = 'ready' UNION ALL "
     "SELECT min(due) AS due FROM recipient WHERE state = 'deferred')"
 )
-_COUNT = "SELECT count(*) FROM recipient WHERE state = ?"
+_TALLY = "SELECT state, recipients FROM tally"
 _OLDEST = "SELECT arrived FROM message ORDER BY queue_id LIMIT 1"
 
 
@@ -76,14 +76,11 @@ class Reader:
             (due,) = connection.execute(_NEXT_DUE).fetchone()
         return None if due is None else time(due)
 
-    def counts(self) -> dict[str, int]:
-        """Count by the index: once, at the start; the writer goes on from there."""
+    def counts(self) -> Mapping[State, int]:
+        """Return the tally that the writer keeps with each change."""
         with self._reading() as connection:
-            # State by state it takes a third of the time that GROUP BY takes.
-            return {
-                state: connection.execute(_COUNT, (state,)).fetchone()[0]
-                for state in State
-            }
+            tally = dict(connection.execute(_TALLY).fetchall())
+        return {state: tally.get(state, 0) for state in State}
 
     def oldest(self) -> datetime | None:
         """Return the arrival of the first message; ids sort by arrival."""

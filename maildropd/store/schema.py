@@ -49,6 +49,12 @@ _TABLES = (
     ) WITHOUT ROWID, STRICT""",
     "CREATE INDEX recipient_due ON recipient (state, due)",
     "CREATE INDEX recipient_leased ON recipient (owner) WHERE owner IS NOT NULL",
+    # Counting a million rows at a cold start takes seconds, or on a slow disk
+    # minutes; so each transaction that moves recipients counts along.
+    """CREATE TABLE tally (
+        state TEXT PRIMARY KEY,
+        recipients INTEGER NOT NULL
+    ) WITHOUT ROWID, STRICT""",
     """CREATE TABLE submission (
         key TEXT PRIMARY KEY,
         queue_id TEXT NOT NULL,

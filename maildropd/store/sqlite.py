@@ -29,8 +29,9 @@ from maildropd.store.housekeeping import Housekeeping
 from maildropd.store.opening import lock, open_database
 from maildropd.store.reading import Reader
 from maildropd.store.schema import Schema
+from maildropd.store.transaction import Transaction
 from maildropd.store.trouble import Trouble
-from maildropd.store.writer import Transaction, Writer
+from maildropd.store.writer import Writer
 
 
 class SqliteStore:
@@ -60,7 +61,6 @@ class SqliteStore:
             self._content = ContentFolder(directory / "content")
             self._reader = Reader(path, self._content, owner)
             undo.callback(self._reader.close)
-            self._counts: Mapping[str, int] = self._reader.counts()
             self._sweep()
             undo.pop_all()
         self._writer = Writer(
@@ -93,10 +93,6 @@ class SqliteStore:
 
     def _committed(self, transaction: Transaction) -> None:
         """Let follow what may only follow a commit; in the writer's thread."""
-        counts = dict(self._counts)
-        for state, by in transaction.moves.items():
-            counts[state] = counts.get(state, 0) + by
-        self._counts = counts  # replaced, never changed: readers take no lock
         for file in transaction.doomed:
             self._content.remove(file)
 
@@ -161,8 +157,7 @@ class SqliteStore:
         return self._reader.next_due()
 
     def counts(self) -> Mapping[State, int]:
-        counts = self._counts
-        return {state: counts.get(state, 0) for state in State}
+        return self._reader.counts()
 
     def oldest(self) -> datetime | None:
         return self._reader.oldest()

@@ -17,9 +17,10 @@ from typing import Any
 from maildropd.host.heartbeat import Heartbeats
 from maildropd.mail.errors import MailError, StoreUnusable
 from maildropd.store.connection import Database, primary
+from maildropd.store.transaction import Transaction
 from maildropd.store.trouble import Trouble
 
-Job = tuple[Callable[["Transaction"], Any], Future[Any]]
+Job = tuple[Callable[[Transaction], Any], Future[Any]]
 
 _NAME = "store-writer"
 _GROUP_LIMIT = 500
@@ -41,26 +42,12 @@ _BUGS = (
     AssertionError,
     AttributeError,
     LookupError,
+    NameError,
+    OSError,
     RuntimeError,
     TypeError,
     ValueError,
 )
-
-
-class Transaction:
-    """One group's changes, and what follows from them once they are durable."""
-
-    def __init__(self, connection: sqlite3.Connection) -> None:
-        """Work on a connection on which a transaction has begun."""
-        self.execute = connection.execute
-        self.executemany = connection.executemany
-        self.moves: dict[str, int] = {}
-        self.doomed: list[str] = []  # files to remove
-        self.octets = 0  # written
-
-    def count(self, state: str, by: int) -> None:
-        """Remember that a state has so many recipients more, or less."""
-        self.moves[state] = self.moves.get(state, 0) + by
 
 
 class Writer:
@@ -181,6 +168,7 @@ class Writer:
         before = connection.total_changes
         connection.execute("BEGIN IMMEDIATE")
         results = [work(transaction) for work, _ in jobs]
+        transaction.write_counts()
         changed = connection.total_changes != before
         connection.execute("COMMIT")
         if changed:

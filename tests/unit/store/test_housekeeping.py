@@ -15,7 +15,7 @@ from maildropd.store.opening import open_database
 from maildropd.store.rows import micros, number
 from maildropd.store.schema import Schema
 from maildropd.store.sqlite import SqliteStore
-from maildropd.store.writer import Transaction
+from maildropd.store.transaction import Transaction
 from tests.fakes.clock import FakeClock
 from tests.fakes.journal import FakeJournal
 from tests.unit.store.stage import ids

@@ -22,8 +22,9 @@ from maildropd.store.connection import Database
 from maildropd.store.opening import open_database
 from maildropd.store.schema import Schema
 from maildropd.store.sqlite import SqliteStore
+from maildropd.store.transaction import Transaction
 from maildropd.store.trouble import Trouble
-from maildropd.store.writer import Transaction, Writer
+from maildropd.store.writer import Writer
 from tests.fakes.clock import FakeClock
 from tests.fakes.journal import FakeJournal
 from tests.unit.store.stage import WAIT, Stage, outcome, submission
