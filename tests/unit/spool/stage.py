@@ -107,7 +107,7 @@ class HandWatch:
     def begin(self, directory: int) -> str:
         if self.refusal:
             raise self.refusal
-        return f"hand on {os.fstat(directory).st_ino}"
+        return "hand on " + os.readlink(f"/proc/self/fd/{directory}")
 
     def wait(self, timeout: timedelta) -> Changes:
         self.waits.append(timeout)

@@ -21,7 +21,7 @@ def test_a_directory_is_watched_before_it_is_looked_through(stage: Stage) -> Non
     stage.run()
 
     (event,) = stage.journal.of(SpoolWatched)
-    assert event.watch == f"hand on {stage.path.stat().st_ino}"
+    assert event.watch == f"hand on {stage.path}"
     assert stage.pickup.status() == {
         "name": "drop",
         "path": str(stage.path),
