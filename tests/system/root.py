@@ -33,6 +33,7 @@ INSTALLED = (
 # Waiting in a repository on the machine's own disk, for "apt install".
 DOWNLOADED = (
     "adduser",
+    "autopkgtest",
     "libsasl2-modules",
     "postfix",
     "python3-daemon",

@@ -4,6 +4,7 @@
 The standard library is all they may use: they run on the installed package.
 """
 
+import atexit
 import json
 import socketserver
 import subprocess
@@ -36,9 +37,10 @@ class Smarthost(socketserver.ThreadingTCPServer):
         threading.Thread(target=self.serve_forever, daemon=True).start()
 
     def become_ours(self) -> None:
-        """Have the installed daemon send its mail here."""
-        text = _CONFIG.format(port=self.server_address[1])
-        Path("/etc/maildrop/maildropd.conf.d/package-test.conf").write_text(text)
+        """Have the installed daemon send its mail here, until this test ends."""
+        file = Path("/etc/maildrop/maildropd.conf.d/package-test.conf")
+        file.write_text(_CONFIG.format(port=self.server_address[1]))
+        atexit.register(file.unlink)
         run("systemctl", "reload", "maildropd")
 
 
