@@ -5,7 +5,7 @@ import re
 import signal
 import socket
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -32,6 +32,11 @@ def daemon(tmp_path: Path, server: SmtpServer) -> Iterator[DaemonProcess]:
 
 def mail(number: int) -> bytes:
     return MAIL % (b"r%d@example.net" % number, b"n%d" % number)
+
+
+def took(count: int) -> Callable[[SmtpServer], bool]:
+    """Return a question: has it taken so many?"""
+    return lambda server: len(server.delivered) >= count
 
 
 def arrived(server: SmtpServer) -> Counter[str]:
@@ -101,7 +106,7 @@ def test_kill_9_under_load_loses_nothing_and_doubles_only_what_was_in_flight(
     for kill in range(kills):
         daemon.start()
         enough = (kill + 1) * total // (kills + 2)
-        server.wait(lambda s, enough=enough: len(s.delivered) >= enough)
+        server.wait(took(enough))
         daemon.kill()
     daemon.start()
     daemon.until(
