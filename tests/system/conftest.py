@@ -6,7 +6,7 @@ import shutil
 import subprocess
 import tempfile
 import uuid
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,6 @@ from tests.system.root import cache_folder, root_tar, root_with, unpack
 from tests.system.wire import Wire, wire
 
 CHECKOUT = Path(__file__).parents[2]
-NewMachine = Callable[[str, Path], Machine]
 
 
 @pytest.hookimpl(hookwrapper=True)
@@ -96,35 +95,21 @@ def bare(workshop: Path, the_wire: Wire) -> Iterator[Machine]:
 
 
 @pytest.fixture(scope="session")
-def installed_disk(workshop: Path, deb: Path) -> Path:
-    """The disk of a machine on which the package was just installed."""
-    disk = workshop / "installed"
-    unpack(root_tar(), disk)
-    _give_identity(disk)
-    machine = Machine("installed", disk)
-    machine.boot()
-    try:
-        install(machine, deb)
-        machine.run("systemctl", "disable", "--quiet", "--now", "maildropd")
-    finally:
-        machine.poweroff()
-    return disk
-
-
-@pytest.fixture(scope="module")
-def the_host(workshop: Path, the_wire: Wire, installed_disk: Path) -> Iterator[Host]:
-    """A machine of its own for each module, with the package installed."""
+def the_host(workshop: Path, the_wire: Wire, deb: Path) -> Iterator[Host]:
+    """A machine with the package installed; each test resets what it did."""
     disk = workshop / "drop"
-    subprocess.run(["cp", "-a", "--reflink=auto", installed_disk, disk], check=True)
+    unpack(root_tar(), disk)
     for machine in _booted("drop", disk, the_wire):
+        install(machine, deb)
         host = Host(machine=machine)
         host.furnish(the_wire.far.address)
+        host.reset()
         yield host
 
 
 @pytest.fixture
 def host(the_host: Host, smarthost: Postfix) -> Iterator[Host]:
-    """The module's machine, set up for the smarthost; nothing of ours runs yet."""
+    """The machine, set up for the smarthost; nothing of ours runs yet."""
     the_host.trust(smarthost.authority)
     the_host.configure()
     yield the_host
@@ -134,7 +119,8 @@ def host(the_host: Host, smarthost: Postfix) -> Iterator[Host]:
 def install(machine: Machine, deb: Path) -> None:
     """Install the package with its dependencies, as the manual says."""
     shutil.copy(deb, machine.path("/root"))
-    machine.run("sh", "-c", f"cd /root && apt install -qqy ./{deb.name}")
+    command = f"cd /root && apt install -qqy --allow-downgrades ./{deb.name}"
+    machine.run("sh", "-c", command)
 
 
 def _booted(name: str, disk: Path, both: Wire) -> Iterator[Machine]:

@@ -23,6 +23,7 @@ _RELAY: Mapping[str, str] = {
     "tls_ca_file": "/etc/maildrop/authority.pem",
 }
 _RESET = """
+systemctl disable --quiet maildropd
 systemctl stop maildropd.path 'maildropd@*' maildropd
 rm -rf /etc/systemd/system/maildropd*.d /var/lib/maildropd* /var/spool/maildrop-*
 rm -rf /etc/maildrop/credentials/* /etc/maildrop/[ab].conf

@@ -110,10 +110,12 @@ class Postfix:
             run("postconf", "-P", *(f"{port}/inet/{option}" for option in options))
         run("saslpasswd2", "-c", "-p", "-u", "smarthost.test", USER, stdin=PASSWORD)
         run("chgrp", "postfix", "/etc/sasldb2")
-        self.up()
+        run("systemctl", "restart", "postfix@-")
 
     def up(self) -> None:
-        self.machine.run("systemctl", "restart", "postfix@-")
+        """Listen again; nothing changes where it listens already."""
+        self.machine.run("systemctl", "reset-failed")
+        self.machine.run("systemctl", "start", "postfix@-")
 
     def down(self) -> None:
         """Stop listening, so that connections are refused."""

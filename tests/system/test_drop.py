@@ -105,6 +105,8 @@ def test_a_drop_that_was_deleted_and_made_again_is_found_again(
 
 
 def test_systemctl_status_says_what_is_going_on(host: Host, smarthost: Postfix) -> None:
+    """It is renewed whenever the watchdog is fed: here, each second."""
+    host.drop_in("watchdog", "[Service]\nWatchdogSec=3s\n")
     smarthost.down()
     host.start()
     host.drop(range(10))

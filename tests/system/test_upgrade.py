@@ -2,6 +2,7 @@
 """A new version comes in while mail does: nothing is lost, nothing comes twice."""
 
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -15,8 +16,8 @@ from tests.system.postfix import Postfix
 
 
 @pytest.fixture
-def newer(deb: Path, tmp_path: Path) -> Path:
-    """The same package under a higher version."""
+def newer(deb: Path, the_host: Host, tmp_path: Path) -> Iterator[Path]:
+    """The same package under a higher version; afterwards the old one is back."""
     tree, package = tmp_path / "tree", tmp_path / "maildropd_99.0_all.deb"
     subprocess.run(["dpkg-deb", "-R", deb, tree], check=True)
     control = tree / "DEBIAN/control"
@@ -25,11 +26,13 @@ def newer(deb: Path, tmp_path: Path) -> Path:
         "".join("Version: 99.0\n" if "Version:" in line else line for line in lines)
     )
     subprocess.run(["dpkg-deb", "--root-owner-group", "-b", tree, package], check=True)
-    return package
+    yield package
+    install(the_host.machine, deb)
+    the_host.reset()
 
 
 def test_an_upgrade_under_load_loses_and_doubles_nothing(
-    host: Host, smarthost: Postfix, newer: Path
+    newer: Path, host: Host, smarthost: Postfix
 ) -> None:
     numbers = range(600)
     host.configure(wait_interval="10ms")
