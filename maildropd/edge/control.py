@@ -51,7 +51,8 @@ class Control:
     async def start(self) -> None:
         """Listen; a socket left by a former run is replaced."""
         os.makedirs(self._path.parent, mode=0o700, exist_ok=True)
-        self._server = await asyncio.start_unix_server(
+        # Not start_unix_server: Python 3.13's would look for the path it had.
+        self._server = await asyncio.start_server(
             self._serve, sock=sockets.listen(self._path), limit=_LONGEST
         )
 

@@ -154,3 +154,8 @@ def test_a_fifo_does_not_hold_up_the_start(tmp_path: Path) -> None:
 
     with pytest.raises(SecretUnavailable, match="is not a file"):
         credentials.of_file(tmp_path / "fifo")
+
+
+def test_a_disk_that_fails_is_told() -> None:
+    with pytest.raises(SecretUnavailable, match="cannot be read"):
+        credentials.of_file(Path("/proc/self/mem"))

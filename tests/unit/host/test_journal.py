@@ -4,6 +4,8 @@
 import json
 import os
 import socket
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -174,3 +176,40 @@ def test_text_is_taken_when_stderr_leads_elsewhere(
         monkeypatch.setenv("JOURNAL_STREAM", stream_of)
 
     assert isinstance(_sink(None), Stream)
+
+
+CHOICE = """
+import sys
+from contextlib import closing
+from maildropd.host import journald
+from maildropd.host.journal import open_journal
+journald.SOCKET = sys.argv[1]
+with closing(open_journal(None, detached=True)) as journal:
+    print(type(journal._sink).__name__)
+"""
+
+
+@pytest.mark.parametrize(
+    ("stderr", "socket_of_journald", "kind"),
+    [
+        (subprocess.DEVNULL, "/dev/null", "Journald"),
+        (subprocess.DEVNULL, "/nowhere", "Syslog"),
+        (subprocess.PIPE, "/dev/null", "Stream"),
+    ],
+)
+def test_a_detached_daemon_writes_where_somebody_reads(
+    stderr: int, socket_of_journald: str, kind: str
+) -> None:
+    environment = {k: v for k, v in os.environ.items() if k != "JOURNAL_STREAM"}
+
+    done = subprocess.run(
+        [sys.executable, "-c", CHOICE, socket_of_journald],
+        cwd=Path(__file__).parents[3],
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=stderr,
+        text=True,
+        check=True,
+    )
+
+    assert done.stdout == f"{kind}\n"
