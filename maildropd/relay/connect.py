@@ -12,7 +12,7 @@ from typing import Any
 from maildropd.config.model import RelayConfig
 from maildropd.mail.errors import RouteError
 from maildropd.mail.reply import Reply
-from maildropd.relay.wire import ConnectionLost, Wire
+from maildropd.relay.wire import Wire
 
 Address = tuple[Any, ...]
 """As the socket module gives it; its form depends on the family."""
@@ -36,9 +36,7 @@ def connect(wire: Wire, config: RelayConfig) -> None:
             tried = f"{config.host}[{address[0]}]:{address[1]}"
         try:
             _dial(wire, family, address, left)
-        except ConnectionLost:  # broken off by us
-            raise
-        except OSError as error:
+        except OSError as error:  # ours too, when it was broken off
             wire.close()
             trouble = error
         else:

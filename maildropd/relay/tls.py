@@ -27,7 +27,7 @@ def context(config: RelayConfig) -> ssl.SSLContext:
 
 
 def encrypt(wire: Wire, made: ssl.SSLContext, host: str) -> None:
-    """Go on in TLS, and forget everything that was said in clear."""
+    """Go on in TLS; EHLO said again replaces what was offered in clear."""
     if wire.unread:  # it would be read as if it had come through TLS
         why = "plaintext was sent after the reply to STARTTLS"
         raise wire.lost(why, _TLS_FAILED)
@@ -46,6 +46,3 @@ def encrypt(wire: Wire, made: ssl.SSLContext, host: str) -> None:
         raise wire.lost(why, _TLS_FAILED) from error
     except (OSError, ValueError) as error:
         raise wire.lost(f"TLS failed: {error}", _TLS_FAILED) from error
-    wire.esmtp_features = {}
-    wire.does_esmtp = False
-    wire.ehlo_resp = wire.helo_resp = None

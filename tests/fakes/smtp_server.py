@@ -52,7 +52,7 @@ class SmtpServer:
         self._rules: list[Rule] = []
         self._ledger: list[Taken] = []
         self._heard: list[bytes] = []
-        self._connections = 0
+        self._connections = self._closed = 0
         self._threads: list[threading.Thread] = []
         self._socks: list[socket.socket] = []
         self._listener = listener or socket.create_server(("127.0.0.1", 0), backlog=100)
@@ -136,6 +136,12 @@ class SmtpServer:
         with self._changed:
             return self._connections
 
+    @property
+    def closed(self) -> int:
+        """How many of them have ended."""
+        with self._changed:
+            return self._closed
+
     def wait(self, until: Callable[["SmtpServer"], bool], seconds: float = 10) -> None:
         """Wait for something to become true of this server."""
         with self._changed:
@@ -176,3 +182,6 @@ class SmtpServer:
             peer.converse()
         with suppress(OSError):
             peer.sock.close()
+        with self._changed:
+            self._closed += 1
+            self._changed.notify_all()

@@ -4,7 +4,7 @@
 import pytest
 
 from maildropd.mail.outcome import Disposition, Outcome
-from tests.fakes.actions import reply
+from tests.fakes.actions import reply, reply_and_close, usual
 from tests.fakes.relay import CONTENT, alive, delivery, transport
 from tests.fakes.smtp_server import SmtpServer
 
@@ -147,3 +147,23 @@ def test_a_message_nobody_can_get_is_not_even_begun() -> None:
         assert outcome.disposition is Disposition.FAILED
         assert outcome.reply.status == "5.1.3"
         assert "MAIL" not in server.verbs()
+
+
+@pytest.mark.parametrize("extensions", WAYS)
+def test_a_route_that_breaks_after_the_first_hundred_defers_the_others(
+    extensions: tuple[str, ...],
+) -> None:
+    """What was delivered is not forgotten: it would be delivered again."""
+    names = [f"user{number}@example.net" for number in range(250)]
+    server = SmtpServer(extensions=extensions)
+    server.on("mail", usual(), times=1)
+    server.on("mail", reply_and_close("421 4.3.2 closing"))
+    server.on("banner", usual(), times=1)
+    server.on("banner", reply("554 5.3.2 closed for today"))
+    with server:
+        outcomes = transport(server).attempt(delivery(*names), alive)
+
+    deferred = [Disposition.DEFERRED] * 150
+    assert dispositions(outcomes) == [Disposition.DELIVERED] * 100 + deferred
+    assert outcomes[-1].reply.code == 451
+    assert "closed for today" in outcomes[-1].reply.text

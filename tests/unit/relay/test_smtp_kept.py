@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """A connection that is kept: used again, given up, and broken off in good order."""
 
-import threading
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -13,7 +12,7 @@ from maildropd.mail.errors import RouteError, StoreUnusable
 from maildropd.mail.outcome import Disposition
 from maildropd.relay.smtp import SmtpTransport
 from tests.fakes import actions
-from tests.fakes.actions import Action, reply_and_close, then, usual
+from tests.fakes.actions import Action, reply, reply_and_close, then, usual
 from tests.fakes.relay import LONG, alive, delivery, transport
 from tests.fakes.smtp_server import SmtpServer
 
@@ -47,30 +46,6 @@ def test_between_two_messages_there_is_the_interval_asked_for() -> None:
 
         assert time.monotonic() - begun >= 0.2
         assert any(timedelta(0) < each <= timedelta(seconds=0.2) for each in limits)
-
-
-def test_the_interval_does_not_hold_up_the_end() -> None:
-    with SmtpServer() as server:
-        way = transport(server, wait_interval=timedelta(hours=1))
-        deliver(way, 1)
-        waiting = threading.Event()
-        ended: list[RouteError] = []
-
-        def attempt() -> None:
-            try:
-                way.attempt(delivery(number=2), lambda _: waiting.set())
-            except RouteError as error:
-                ended.append(error)
-
-        thread = threading.Thread(target=attempt)
-        thread.start()
-        assert waiting.wait(10)
-        way.abort()
-        thread.join(10)
-        way.close()
-
-        assert [error.reply.status for error in ended] == ["4.3.2"]
-        assert len(server.delivered) == 1
 
 
 @pytest.mark.parametrize(
@@ -116,6 +91,18 @@ def test_a_server_that_closes_after_some_messages_costs_nothing(
         assert server.connections == 2
 
 
+def test_after_421_a_connection_is_not_used_again_even_if_it_stays() -> None:
+    with SmtpServer() as server:
+        server.on("dot", reply("421 4.3.0 closing soon"), times=1)
+        way = transport(server)
+        [outcome] = way.attempt(delivery(number=1), alive)
+        deliver(way, 2)
+        way.close()
+
+        assert outcome.disposition is Disposition.DEFERRED
+        assert server.connections == 2
+
+
 def test_a_second_break_is_not_tried_again_at_once() -> None:
     with SmtpServer() as server:
         way = transport(server)
@@ -136,46 +123,6 @@ def test_doubt_is_never_tried_again_at_once() -> None:
 
         assert outcome.in_doubt
         assert len(server.delivered) == 2
-
-
-@pytest.mark.parametrize("stage", ["banner", "ehlo", "mail", "rcpt", "data"])
-def test_an_attempt_is_broken_off_from_outside(stage: str) -> None:
-    """Nothing was delivered, so it is as if it had not been tried."""
-    with SmtpServer(extensions=()) as server:
-        reached = threading.Event()
-        server.on(stage, then(lambda _: reached.set(), actions.hang()))
-        way = transport(server)
-
-        def abort() -> None:
-            assert reached.wait(10)
-            way.abort()
-
-        thread = threading.Thread(target=abort)
-        thread.start()
-        with pytest.raises(RouteError, match="broken off by us"):
-            way.attempt(delivery(), alive)
-        thread.join(10)
-
-        with pytest.raises(RouteError, match="stopped by us"):
-            way.attempt(delivery(), alive)
-
-
-def test_broken_off_after_the_final_dot_the_message_is_in_doubt() -> None:
-    with SmtpServer() as server:
-        reached = threading.Event()
-        server.on("dot", then(actions.keep(), lambda _: reached.set(), actions.hang()))
-        way = transport(server)
-
-        def abort() -> None:
-            assert reached.wait(10)
-            way.abort()
-
-        thread = threading.Thread(target=abort)
-        thread.start()
-        [outcome] = way.attempt(delivery(), alive)
-        thread.join(10)
-
-    assert outcome.in_doubt
 
 
 @pytest.mark.parametrize("size", [10, 1_000_000])

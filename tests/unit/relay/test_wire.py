@@ -1,8 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Replies as they come: whole, in pieces, in strange forms."""
 
+import random
 import socket
+import struct
 from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from datetime import timedelta
 
 import pytest
@@ -14,8 +17,8 @@ from tests.fakes.relay import alive
 Pair = tuple[Wire, socket.socket]
 
 
-@pytest.fixture
-def pair() -> Iterator[Pair]:
+@contextmanager
+def connected() -> Iterator[Pair]:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         ours = socket.create_connection(listener.getsockname())
         theirs, _ = listener.accept()
@@ -25,6 +28,12 @@ def pair() -> Iterator[Pair]:
     with theirs:
         yield wire, theirs
     wire.close()
+
+
+@pytest.fixture
+def pair() -> Iterator[Pair]:
+    with connected() as both:
+        yield both
 
 
 @pytest.mark.parametrize(
@@ -49,6 +58,31 @@ def test_a_reply_is_read_to_its_end(
 
     assert wire.getreply() == said
     assert not wire.unprompted()
+
+
+def test_whatever_octets_come_it_is_a_reply_or_the_end() -> None:
+    """Octets that matter to the reader, in any order, from a fixed seed."""
+    dice = random.Random(7)  # the same octets in each run
+    for _ in range(300):
+        words = [
+            b"2",
+            b"50",
+            b"250",
+            b"-",
+            b" ",
+            b"\r",
+            b"\n",
+            b"\0",
+            b"\xff",
+            b"x" * 99,
+        ]
+        octets = b"".join(dice.choices(words, k=dice.randrange(40)))
+        with connected() as (wire, theirs):
+            theirs.sendall(octets)
+            theirs.shutdown(socket.SHUT_WR)
+            with suppress(ConnectionLost):
+                code, _ = wire.getreply()
+                assert 200 <= code <= 599
 
 
 def test_a_reply_after_the_reply_is_noticed(pair: Pair) -> None:
@@ -85,6 +119,23 @@ def test_a_reply_that_does_not_come_is_not_waited_for_any_longer(pair: Pair) -> 
     with pytest.raises(ConnectionLost, match=r"timed out after 0.05 s \(at patience\)"):
         wire.getreply()
     assert theirs.recv(1) == b""
+
+
+def test_last_words_are_heard_although_nothing_can_be_sent_any_more(
+    pair: Pair,
+) -> None:
+    wire, theirs = pair
+    theirs.sendall(b"552 5.3.4 too large\r\n")
+    linger = struct.pack("ii", 1, 0)  # close by RST
+    theirs.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+    theirs.close()
+
+    while wire.put(b"content\r\n"):
+        pass
+
+    assert wire.getreply() == (552, b"5.3.4 too large")
+    with pytest.raises(ConnectionLost):
+        wire.getreply()
 
 
 def test_octets_that_nobody_reads_are_not_sent_for_ever(pair: Pair) -> None:
