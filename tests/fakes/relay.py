@@ -28,7 +28,7 @@ def relay(server: SmtpServer, **changes: Any) -> RelayConfig:
         "final_timeout",
     )
     words: dict[str, Any] = dict.fromkeys(limits, LONG)
-    words |= {"host": "localhost", "port": server.port, "tls": Tls.NONE}
+    words |= {"host": "127.0.0.1", "port": server.port, "tls": Tls.NONE}
     return RelayConfig(name="smarthost", **(words | changes))
 
 

@@ -29,7 +29,7 @@ def test_a_message_arrives_with_its_envelope(extensions: tuple[str, ...]) -> Non
         assert taken.content == CONTENT.replace(b"\n", b"\r\n")
     assert dispositions(outcomes) == [Disposition.DELIVERED] * 2
     assert str(outcomes[0].reply) == "250 taken"
-    assert outcomes[0].relay == f"localhost:{server.port}"
+    assert outcomes[0].relay == f"127.0.0.1:{server.port}"
 
 
 @pytest.mark.parametrize("content", [LARGE, LARGE[:-1], b"", b".", b"a\r\n.\r\nb"])
