@@ -63,6 +63,13 @@ class StoreUnusable(TransientError):
     default = Reply(451, "4.3.0")
 
 
+class ContentGone(StoreUnusable):
+    """The octets of one message are missing, or are not those that were stored.
+
+    Trying again will not bring them back; only a person can.
+    """
+
+
 class RouteError(TransientError):
     """The way to the next hop is broken; it says nothing about any message.
 

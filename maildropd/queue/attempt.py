@@ -15,6 +15,7 @@ from functools import partial
 
 from maildropd.host.clock import Clock
 from maildropd.mail.errors import (
+    ContentGone,
     RouteError,
     RouteMisconfigured,
     StoreUnusable,
@@ -66,8 +67,11 @@ class Attempt:
         except RouteError as error:
             route.failed(error)
             return self.give_back(lease, error.reply, route.destination)
-        except StoreUnusable as error:
+        except ContentGone as error:
             return self._without_content(lease, error)
+        except StoreUnusable as error:
+            # Out of descriptors, say: that is our trouble, and it passes.
+            return self.give_back(lease, error.reply, route.destination)
         except Exception as error:  # noqa: BLE001 (this mail waits; all others go on)
             self._journal.emit(_bug("one attempt", error))
             outcomes = _all_deferred(lease, "a bug of ours", route.destination)
@@ -113,7 +117,7 @@ class Attempt:
             delay = self._clock.monotonic() - trouble
             self._journal.emit(StoreRecovered(delay=delay))
 
-    def _without_content(self, lease: Lease, error: StoreUnusable) -> list[Verdict]:
+    def _without_content(self, lease: Lease, error: ContentGone) -> list[Verdict]:
         queue_id = lease.envelope.queue_id
         lost = ContentLost(queue_id=queue_id, reason=str(error))
         held = [

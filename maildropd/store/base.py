@@ -151,7 +151,11 @@ class QueueStore(Protocol):
         ...
 
     def content(self, queue_id: QueueId) -> Iterator[bytes]:
-        """Yield the stored octets, in pieces; raise ``StoreUnusable`` if lost."""
+        """Yield the stored octets, in pieces.
+
+        Raise ``ContentGone`` if they are lost or have changed, at the end at
+        the latest; ``StoreUnusable`` if they cannot be read just now.
+        """
         ...
 
     def next_due(self) -> datetime | None:

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from maildropd.host import durable
 from maildropd.mail.envelope import QueueId
-from maildropd.mail.errors import MailError, StoreFull, StoreUnusable
+from maildropd.mail.errors import ContentGone, MailError, StoreFull, StoreUnusable
 
 ROW_LIMIT = 256 * 1024
 _PIECE = 64 * 1024
@@ -66,15 +66,17 @@ class ContentFolder:
         return Kept(size=meter.size, sha256=meter.hash.digest(), octets=None)
 
     def pieces(self, queue_id: QueueId, size: int, sha256: bytes) -> Iterator[bytes]:
-        """Yield a file's octets; raise ``StoreUnusable`` if they are not those."""
+        """Yield a file's octets; raise ``ContentGone`` if they are not those."""
         path = self._path / queue_id
         try:
             with path.open("rb") as file:
                 if os.fstat(file.fileno()).st_size != size:
-                    raise StoreUnusable(f"{path} does not have its {size} octets")
+                    raise ContentGone(f"{path} does not have its {size} octets")
                 meter = _Meter(iter(lambda: file.read(_PIECE), b""))
                 yield from meter
         except OSError as error:
+            if error.errno in (errno.ENOENT, errno.EIO):
+                raise ContentGone(f"{path}: {error.strerror}") from error
             raise _translated(error, path) from error
         check(path, meter.hash.digest(), sha256)
 
@@ -96,9 +98,9 @@ class ContentFolder:
 
 
 def check(place: object, found: bytes, sha256: bytes) -> None:
-    """Raise ``StoreUnusable`` unless the content is what was handed over."""
+    """Raise ``ContentGone`` unless the content is what was handed over."""
     if found != sha256:
-        raise StoreUnusable(f"{place} has changed since it was stored")
+        raise ContentGone(f"{place} has changed since it was stored")
 
 
 class _Meter:

@@ -14,7 +14,7 @@ from datetime import datetime
 from pathlib import Path
 
 from maildropd.mail.envelope import QueueId
-from maildropd.mail.errors import StoreUnusable
+from maildropd.mail.errors import ContentGone
 from maildropd.store.base import MessageView, State
 from maildropd.store.connection import connect, translated
 from maildropd.store.content import ContentFolder, check
@@ -60,12 +60,12 @@ class Reader:
         with self._reading() as connection:
             row = connection.execute(_CONTENT, (number(queue_id), queue_id)).fetchone()
         if row is None:
-            raise StoreUnusable(f"{self._path} has no message {queue_id}")
+            raise ContentGone(f"{self._path} has no message {queue_id}")
         size, sha256, file, octets = row
         if file is not None:
             yield from self._content.pieces(file, size, sha256)
         elif octets is None:
-            raise StoreUnusable(f"{self._path} has no content for {queue_id}")
+            raise ContentGone(f"{self._path} has no content for {queue_id}")
         else:
             check(f"content of {queue_id}", hashlib.sha256(octets).digest(), sha256)
             yield octets

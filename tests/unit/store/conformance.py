@@ -12,7 +12,7 @@ from datetime import timedelta
 import pytest
 
 from maildropd.mail.envelope import QueueId, Submission, Submitter
-from maildropd.mail.errors import StoreUnusable, TooLarge
+from maildropd.mail.errors import ContentGone, StoreUnusable, TooLarge
 from maildropd.store.base import State
 from tests.unit.store.stage import (
     DAYS,
@@ -167,7 +167,7 @@ class Reading:
     def test_content_of_a_message_that_is_not_there_cannot_be_read(
         self, stage: Stage
     ) -> None:
-        with pytest.raises(StoreUnusable, match=UNKNOWN):
+        with pytest.raises(ContentGone, match=UNKNOWN):
             stage.content(UNKNOWN)
 
     def test_the_next_due_is_the_earliest_of_ready_and_deferred(

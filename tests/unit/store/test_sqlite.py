@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The queue on SQLite: everything a queue promises, and what only it can do."""
 
+import resource
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -10,7 +11,7 @@ import pytest
 
 from maildropd.host.heartbeat import Heartbeats
 from maildropd.mail.envelope import QueueId
-from maildropd.mail.errors import StoreUnusable
+from maildropd.mail.errors import ContentGone, StoreUnusable
 from maildropd.mail.service_events import OrphansSwept
 from maildropd.store.base import State, Stored
 from maildropd.store.operating import FLUSH_STEP
@@ -178,12 +179,27 @@ def test_content_that_has_changed_is_not_sent(stage: Stage, tmp_path: Path) -> N
 
     for damaged in (b"X" + octets[1:], octets[:-1], octets + b"X"):
         path.write_bytes(damaged)
-        with pytest.raises(StoreUnusable, match=queue_id):
+        with pytest.raises(ContentGone, match=queue_id):
             stage.content(queue_id)
 
     path.unlink()
-    with pytest.raises(StoreUnusable, match="No such file"):
+    with pytest.raises(ContentGone, match="No such file"):
         stage.content(queue_id)
+
+
+def test_content_that_cannot_be_read_just_now_is_not_gone(stage: Stage) -> None:
+    """Out of descriptors, the mail waits; it must not be put on hold for that."""
+    queue_id = stage.submit(submission(content=conformance.MEGABYTE)).queue_id
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (0, hard))
+
+    try:
+        with pytest.raises(StoreUnusable, match="Too many open files") as caught:
+            stage.content(queue_id)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+    assert not isinstance(caught.value, ContentGone)
 
 
 def test_a_start_sweeps_what_a_crash_left(
