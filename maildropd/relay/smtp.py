@@ -132,6 +132,9 @@ class SmtpTransport:
             open_session(wire, self._who, self._context)
         except RouteError:
             self._drop()
+            # Authorities may have been replaced, or not been readable for
+            # want of file descriptors: read them anew for the next try.
+            self._context = None
             raise
         return wire
 

@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """What we ask of a server's TLS: a valid certificate, and version 1.2 or later."""
 
+import errno
 import ssl
 
 from maildropd.config.model import RelayConfig
-from maildropd.mail.errors import RouteMisconfigured
+from maildropd.mail.errors import RouteError, RouteMisconfigured
 from maildropd.mail.reply import Reply
 from maildropd.relay.wire import Wire
 
@@ -18,6 +19,8 @@ def context(config: RelayConfig) -> ssl.SSLContext:
         made = ssl.create_default_context(cafile=str(file) if file else None)
     except OSError as error:
         why = f"tls_ca_file {file}: {error.strerror or error}"
+        if error.errno in (errno.EMFILE, errno.ENFILE, errno.ENOMEM):  # not its fault
+            raise RouteError(why, Reply(451, "4.3.0", why)) from error
         raise RouteMisconfigured(why, Reply(451, _TLS_FAILED, why)) from error
     made.minimum_version = ssl.TLSVersion.TLSv1_2
     if not config.tls_verify:

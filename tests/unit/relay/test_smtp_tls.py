@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Encrypted to the right server, or not at all, unless the admin said otherwise."""
 
+import resource
 import socket
 import threading
+from pathlib import Path
 
 import pytest
 
@@ -200,3 +202,35 @@ def test_a_missing_file_of_authorities_is_the_admins_to_mend(
         way = transport(server, tls=Tls.REQUIRED, tls_ca_file=missing)
         with pytest.raises(RouteMisconfigured, match=r"tls_ca_file .*no-such-file"):
             way.attempt(delivery(), alive)
+
+
+def test_authorities_that_were_mended_count_from_the_next_attempt_on(
+    made: Certificates, tmp_path: Path
+) -> None:
+    authorities = tmp_path / "ca.pem"
+    authorities.write_bytes((made.folder / "self-signed.crt").read_bytes())
+    with tls_server(made) as server:
+        way = transport(server, tls=Tls.REQUIRED, tls_ca_file=authorities)
+        with pytest.raises(RouteError, match="certificate not accepted"):
+            way.attempt(delivery(), alive)
+        authorities.write_bytes(made.ca.read_bytes())
+        [outcome] = way.attempt(delivery(), alive)
+        way.close()
+
+    assert outcome.disposition is Disposition.DELIVERED
+
+
+def test_a_want_of_file_descriptors_is_not_the_admins_to_mend(
+    made: Certificates,
+) -> None:
+    with SmtpServer() as server:
+        way = transport(server, tls=Tls.REQUIRED, tls_ca_file=made.ca)
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (0, hard))
+        try:
+            with pytest.raises(RouteError) as caught:
+                way.attempt(delivery(), alive)
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+    assert not isinstance(caught.value, RouteMisconfigured)
