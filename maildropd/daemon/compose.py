@@ -13,8 +13,8 @@ from maildropd.config.errors import ConfigErrors, Mistake, Place
 from maildropd.config.layout import Layout
 from maildropd.config.model import Config, DaemonConfig, SpoolConfig, Watch
 from maildropd.config.read import read
-from maildropd.daemon.engine import Engine, Intake
-from maildropd.daemon.service import Service, Surroundings
+from maildropd.daemon.engine import Engine, Intake, Surroundings
+from maildropd.daemon.service import Service
 from maildropd.edge.control import Control
 from maildropd.edge.spool.door import Door
 from maildropd.edge.spool.pickup import Pickup

@@ -1,10 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What one configuration makes: replaced whole by a reload."""
+"""What the life cycle is made of: what stays, and what a reload replaces."""
 
 from dataclasses import dataclass
 from typing import Protocol
 
 from maildropd.config.model import Config
+from maildropd.host.clock import Clock
+from maildropd.host.heartbeat import Heartbeats
+from maildropd.host.notify import Notifier
+from maildropd.mail.event import Journal
 from maildropd.queue.manager import Routing
 
 
@@ -31,3 +35,40 @@ class Engine:
     config: Config
     routing: Routing
     intakes: tuple[Intake, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Surroundings:
+    """What the life cycle leans on."""
+
+    clock: Clock
+    journal: Journal
+    heartbeats: Heartbeats
+    notifier: Notifier
+
+
+class Blueprint(Protocol):
+    """How to read the configuration, and what to make of it."""
+
+    def read(self) -> Config:
+        """Return the configuration; raise ``ConfigErrors``."""
+        ...
+
+    def engine(self, config: Config) -> Engine:
+        """Build what depends on it; nothing is started.
+
+        Raise ``ConfigErrors`` when it needs what cannot be had.
+        """
+        ...
+
+
+class Door(Protocol):
+    """The control socket."""
+
+    async def start(self) -> None:
+        """Begin to listen."""
+        ...
+
+    async def close(self) -> None:
+        """Stop listening."""
+        ...

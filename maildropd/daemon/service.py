@@ -11,19 +11,13 @@ import os
 import signal
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import timedelta
-from typing import Protocol
 
 from maildropd import __version__
 from maildropd.config.errors import ConfigErrors, Mistake, Place
 from maildropd.config.model import Config
 from maildropd.daemon import status
-from maildropd.daemon.engine import Engine
-from maildropd.host.clock import Clock
-from maildropd.host.heartbeat import Heartbeats
-from maildropd.host.notify import Notifier
-from maildropd.mail.event import Journal
+from maildropd.daemon.engine import Blueprint, Door, Engine, Surroundings
 from maildropd.mail.service_events import (
     ConfigRefused,
     ConfigReloaded,
@@ -37,43 +31,6 @@ from maildropd.store.base import QueueStore, State
 
 _TICK = timedelta(seconds=10)
 _EXTENSION = timedelta(seconds=15)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Surroundings:
-    """What the life cycle leans on."""
-
-    clock: Clock
-    journal: Journal
-    heartbeats: Heartbeats
-    notifier: Notifier
-
-
-class Blueprint(Protocol):
-    """How to read the configuration, and what to make of it."""
-
-    def read(self) -> Config:
-        """Return the configuration; raise ``ConfigErrors``."""
-        ...
-
-    def engine(self, config: Config) -> Engine:
-        """Build what depends on it; nothing is started.
-
-        Raise ``ConfigErrors`` when it needs what cannot be had.
-        """
-        ...
-
-
-class Door(Protocol):
-    """The control socket."""
-
-    async def start(self) -> None:
-        """Begin to listen."""
-        ...
-
-    async def close(self) -> None:
-        """Stop listening."""
-        ...
 
 
 class Service:

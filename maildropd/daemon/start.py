@@ -16,7 +16,6 @@ from maildropd.daemon.options import Options
 from maildropd.host.detach import AlreadyRunning, detached
 from maildropd.host.journal import open_journal
 from maildropd.mail.errors import MailError
-from maildropd.mail.event import Journal
 from maildropd.mail.service_events import ServiceStarting, StoreTrouble
 
 
@@ -48,7 +47,8 @@ def _serve(options: Options, ready: Callable[[], None]) -> int:
         try:
             house = House(options.layout, config, journal)
         except MailError as error:
-            return _without_store(journal, error)
+            journal.emit(StoreTrouble(reason=str(error)))
+            return _refused(str(error), 1) if options.detach else 1
         with closing(house.store):
             try:
                 service, control = house.service(config)
@@ -56,11 +56,6 @@ def _serve(options: Options, ready: Callable[[], None]) -> int:
                 return _refused(str(errors), os.EX_CONFIG)
             asyncio.run(service.run(control, ready))
     return 0
-
-
-def _without_store(journal: Journal, error: MailError) -> int:
-    journal.emit(StoreTrouble(reason=str(error)))
-    return 1
 
 
 def _refused(text: str, code: int) -> int:
