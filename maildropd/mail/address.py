@@ -11,26 +11,18 @@ from itertools import pairwise
 from typing import NamedTuple
 
 from maildropd.mail.errors import BadAddress
+from maildropd.mail.lexer import Token, shown, tokens
 
 _SPEC = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~.-]{1,64}@[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*"
 # What nearly all programs write, and what needs no parser: a bare address, or
 # one behind a name.  Nothing here matches that the parser would take otherwise.
 _PLAIN = re.compile(_SPEC)
 _NAMED = re.compile(
-    rf"""(?:"[^"\\\r\n\0]*+"|[A-Za-z0-9 !#$%&'*+/=?^_`{{|}}~.-]*+)[ ]*<({_SPEC})>"""
+    rf"""(?:"[^"\\\r\n\0]*"|[A-Za-z0-9 !#$%&'*+/=?^_`{{|}}~.-]*)<({_SPEC})>"""
 )
 _MARKED = re.compile(r'["(<>:;\[\\]')
+_BETWEEN_COMMAS = re.compile("[^,]+")
 _FOLD = re.compile(r"\r?\n(?=[ \t])")
-_TOKEN = re.compile(
-    r"""(?P<blank>[ \t]+)
-    |(?P<quoted>"(?:[^"\\]|\\.)*+")
-    |(?P<literal>\[[^\[\]\\]*\])
-    |(?P<special>[<>@,;:.])
-    |(?P<atom>[^ \t"()<>\[\]:;@,.]+)
-    """,
-    re.VERBOSE,
-)
-_COMMENT_MARK = re.compile(r"[()]|\\.", re.DOTALL)
 _DOT_STRING = re.compile(r'[^\x00-\x20"(),:;<>@\[\\\]\x7f]+')
 _DOMAIN = re.compile(
     r"[A-Za-z0-9_\x80-\U0010ffff-]+(?:\.[A-Za-z0-9_\x80-\U0010ffff-]+)*"
@@ -41,18 +33,15 @@ _DOMAIN = re.compile(
 _LOCAL_PART_LIMIT = 64
 _DOMAIN_LIMIT = 255
 _ADDRESS_LIMIT = 254
-
-
-class _Token(NamedTuple):
-    kind: str  # "atom", "quoted", "literal", or the special character itself
-    text: str
+_WORDS_LIMIT = 1000  # of one address with its name
+_NAMED_LIMIT = 254  # of the short way; the address in it is shorter
 
 
 class _Piece(NamedTuple):
     """What stands between two separators."""
 
     source: str
-    tokens: Sequence[_Token]
+    tokens: Sequence[Token]
 
 
 def parse_list(text: str) -> tuple[str, ...]:
@@ -64,13 +53,12 @@ def parse_list(text: str) -> tuple[str, ...]:
     """
     if _is_plain(text):
         return (text,)
-    named = _NAMED.fullmatch(text)
-    if named and _is_plain(named[1]):
-        return (named[1],)
+    if found := _NAMED.fullmatch(text) if len(text) <= _NAMED_LIMIT else None:
+        return (found[1],)
     text = _FOLD.sub("", text.strip())
-    if found := re.search("[\r\n\0]", text):
-        around = text[max(found.start() - 30, 0) : found.end() + 30]
-        raise BadAddress(f"a line end or NUL within an address: {_shown(around)}")
+    if stray := re.search("[\r\n\0]", text):
+        around = text[max(stray.start() - 30, 0) : stray.end() + 30]
+        raise BadAddress(f"a line end or NUL within an address: {shown(around)}")
     pieces = _pieces(text) if _MARKED.search(text) else _simple_pieces(text)
     return tuple(_mailbox(piece) for piece in pieces)
 
@@ -97,8 +85,8 @@ def _is_plain(text: str) -> bool:
 
 def _simple_pieces(text: str) -> Iterator[_Piece | str]:
     """Split a list that has nothing but commas, as programs write it."""
-    for part in text.split(","):
-        address = part.strip(" \t")
+    for part in _BETWEEN_COMMAS.finditer(text):
+        address = part[0].strip(" \t")
         if _is_plain(address):
             yield address
         elif address:
@@ -107,55 +95,31 @@ def _simple_pieces(text: str) -> Iterator[_Piece | str]:
 
 def _pieces(text: str) -> Iterator[_Piece]:
     """Split a list where a comma or semicolon separates; leave groups' names out."""
-    tokens: list[_Token] = []
+    words: list[Token] = []
     start, in_angle = 0, False
-    for token, end in _tokens(text):
+    for token, end in tokens(text):
         kind = token.kind
         in_angle = kind == "<" or (in_angle and kind != ">")
         if in_angle or kind not in ",;:":
-            tokens.append(token)
+            words.append(token)
+            if len(words) > _WORDS_LIMIT:
+                raise BadAddress(f"no end of words: {shown(text[start:])}")
             continue
-        piece = _Piece(text[start : end - 1].strip(), tokens)
+        piece = _Piece(text[start : end - 1].strip(), words)
         if kind == ":":
             _check_prefix(piece)
-        elif tokens:
+        elif words:
             yield piece
-        tokens, start = [], end
-    if tokens:
-        yield _Piece(text[start:].strip(), tokens)
+        words, start = [], end
+    if words:
+        yield _Piece(text[start:].strip(), words)
 
 
 def _check_prefix(piece: _Piece) -> None:
     """A colon ends a group's name or a source route, but never an address."""
     kinds = [token.kind for token in piece.tokens]
     if "@" in kinds and kinds[0] != "@":
-        raise BadAddress(f"a colon after an address: {_shown(piece.source)}")
-
-
-def _tokens(text: str) -> Iterator[tuple[_Token, int]]:
-    """Yield tokens without blanks and comments, and where each ends."""
-    at = 0
-    while at < len(text):
-        if text[at] == "(":
-            at = _after_comment(text, at)
-            continue
-        found = _TOKEN.match(text, at)
-        if not found:
-            raise BadAddress(f"a stray {text[at]} in {_shown(text[at:])}")
-        at = found.end()
-        kind = str(found.lastgroup)
-        if kind != "blank":
-            word = found[0]
-            yield _Token(word if kind == "special" else kind, word), at
-
-
-def _after_comment(text: str, start: int) -> int:
-    depth = 0
-    for mark in _COMMENT_MARK.finditer(text, start):
-        depth += {"(": 1, ")": -1}.get(mark[0], 0)
-        if not depth:
-            return mark.end()
-    raise BadAddress(f"a comment without end: {_shown(text[start:])}")
+        raise BadAddress(f"a colon after an address: {shown(piece.source)}")
 
 
 def _mailbox(piece: _Piece | str) -> str:
@@ -168,7 +132,7 @@ def _mailbox(piece: _Piece | str) -> str:
         return _addr_spec(piece, piece.tokens[:end])
     start = kinds.index("<")
     if kinds[-1] != ">" or kinds.count(">") > 1 or kinds.count("<") > 1:
-        raise BadAddress(f"no single <address> at the end of {_shown(piece.source)}")
+        raise BadAddress(f"no single <address> at the end of {shown(piece.source)}")
     inner = piece.tokens[start + 1 : -1]
     if inner and inner[0].kind == "@":
         inner = _after_route(inner)
@@ -177,38 +141,38 @@ def _mailbox(piece: _Piece | str) -> str:
     return address
 
 
-def _after_route(tokens: Sequence[_Token]) -> Sequence[_Token]:
+def _after_route(tokens: Sequence[Token]) -> Sequence[Token]:
     """Drop ``@a,@b:`` (RFC 5321 appendix F.2)."""
     kinds = [token.kind for token in tokens]
     return tokens[kinds.index(":") + 1 :] if ":" in kinds else tokens
 
 
-def _check_phrase(piece: _Piece, phrase: Sequence[_Token], address: str) -> None:
+def _check_phrase(piece: _Piece, phrase: Sequence[Token], address: str) -> None:
     """An address for a display name may be a recipient whose comma is missing."""
     name = "".join(token.text for token in phrase)
     if "@" in (token.kind for token in phrase) and name.strip("'") != address:
-        raise BadAddress(f"two addresses without a comma: {_shown(piece.source)}")
+        raise BadAddress(f"two addresses without a comma: {shown(piece.source)}")
 
 
-def _addr_spec(piece: _Piece, tokens: Sequence[_Token]) -> str:
+def _addr_spec(piece: _Piece, tokens: Sequence[Token]) -> str:
     kinds = [token.kind for token in tokens]
     at = kinds.index("@") if "@" in kinds else len(tokens)
     local_part = _local_part(tokens[:at])
     domain = "".join(token.text for token in tokens[at + 1 :]).removesuffix(".")
     is_bare = at == len(tokens) and "quoted" not in kinds
+    if _is_too_long(local_part, domain):
+        raise BadAddress(f"longer than RFC 5321 allows: {shown(piece.source)}")
     if not local_part or not (is_bare or _DOMAIN.fullmatch(domain)):
-        raise BadAddress(f"not an address: {_shown(piece.source)}")
+        raise BadAddress(f"not an address: {shown(piece.source)}")
     if kinds[at + 1 :] != ["literal"] and _are_apart(kinds[at + 1 :]):
-        raise BadAddress(f"blanks within an address: {_shown(piece.source)}")
+        raise BadAddress(f"blanks within an address: {shown(piece.source)}")
     address = local_part if is_bare else f"{local_part}@{domain}"
     if not address.isprintable():
-        raise BadAddress(f"unprintable octets in the address {_shown(address)}")
-    if _is_too_long(local_part, domain):
-        raise BadAddress(f"longer than RFC 5321 allows: {_shown(address)}")
+        raise BadAddress(f"unprintable octets in the address {shown(address)}")
     return address
 
 
-def _local_part(tokens: Sequence[_Token]) -> str:
+def _local_part(tokens: Sequence[Token]) -> str:
     """Return the local part in its plainest form, or "" if it is none."""
     kinds = [token.kind for token in tokens]
     if not set(kinds) <= {"atom", "quoted", "."} or _are_apart(kinds):
@@ -222,7 +186,7 @@ def _local_part(tokens: Sequence[_Token]) -> str:
     return '"' + re.sub(r'(["\\])', r"\\\1", name) + '"'
 
 
-def _unquoted(token: _Token) -> str:
+def _unquoted(token: Token) -> str:
     if token.kind != "quoted":
         return token.text
     return re.sub(r"\\(.)", r"\1", token.text[1:-1])
@@ -234,15 +198,10 @@ def _are_apart(kinds: Sequence[str]) -> bool:
 
 
 def _is_too_long(local_part: str, domain: str) -> bool:
-    local = len(local_part.encode())
-    other = len(domain.encode())
+    local = len(local_part.encode("utf-8", "surrogatepass"))
+    other = len(domain.encode("utf-8", "surrogatepass"))
     return (
         local > _LOCAL_PART_LIMIT
         or other > _DOMAIN_LIMIT
         or local + 1 + other > _ADDRESS_LIMIT
     )
-
-
-def _shown(text: str) -> str:
-    text = text.strip()
-    return repr(text if len(text) <= 80 else text[:77] + "...")

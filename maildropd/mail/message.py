@@ -13,12 +13,10 @@ from maildropd.mail.errors import Malformed
 
 _END = re.compile(rb"\n\r?\n")
 _EMPTY_HEADER = re.compile(rb"\r?\n")
-_FIELD = re.compile(
-    rb"([!-9;-~]++)[ \t]*+:((?:[^\n]*+(?:\n[ \t][^\n]*+)*+))(?:\n|\Z)",
-)
+_NAME = re.compile(rb"([!-9;-~]+)[ \t]*:")
 _FOLD = re.compile(rb"\r?\n")
 _MESSAGE_ID = re.compile(
-    rb"(?:\A|\n)message-id[ \t]*:\s*(<?[!-~]{1,996})", re.IGNORECASE
+    rb"(?:\A|\n)message-id[ \t]*:[ \t]*(?:\r?\n[ \t]+)?(<?[!-~]{1,996})", re.IGNORECASE
 )
 _MESSAGE_ID_LIMIT = 250  # for the log
 
@@ -51,15 +49,20 @@ def fields(data: bytes, start: int, end: int) -> Iterator[Field]:
     """
     at, number = start, 1
     while at < end:
-        found = _FIELD.match(data, at, end)
+        found = _NAME.match(data, at, end)
         if not found:
             if data[at:end].strip(b"\r\n") == b"":
                 return  # the empty line
             raise Malformed(f"line {number} is no header field: {_shown(data, at)}")
-        name = found[1].decode("ascii").lower()
-        yield Field(name, found[2].removesuffix(b"\r"), at, found.end())
-        number += data.count(b"\n", at, found.end())
-        at = found.end()
+        stop = _next_line(data, found.end(), end)
+        # Not by the expression above: for each of a million folds it would
+        # remember a way back.
+        while stop < end and data[stop] in b" \t":
+            stop = _next_line(data, stop, end)
+        raw = data[found.end() : stop].removesuffix(b"\n").removesuffix(b"\r")
+        yield Field(found[1].decode("ascii").lower(), raw, at, stop)
+        number += data.count(b"\n", at, stop)
+        at = stop
 
 
 def without(
@@ -85,6 +88,11 @@ def message_id(data: bytes, start: int = 0) -> str | None:
 def unfolded(raw: bytes) -> str:
     """Return a field's value as text on one line."""
     return _FOLD.sub(b"", raw).decode("utf-8", "surrogateescape").strip(" \t")
+
+
+def _next_line(data: bytes, at: int, end: int) -> int:
+    found = data.find(b"\n", at, end)
+    return end if found < 0 else found + 1
 
 
 def _shown(data: bytes, at: int) -> str:

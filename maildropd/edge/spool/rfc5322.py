@@ -20,11 +20,14 @@ _MBOX_LINE = re.compile(rb">?From [^\n]*(?:\n|\Z)")
 _FOR_US = frozenset({"bcc", "resent-bcc", "return-path"})
 _TRACE = frozenset({"received", "return-path"})
 
-_T = TypeVar("_T")
-
 _SENDER = ("sender", "from")
 _RECIPIENTS = ("to", "cc", "bcc")
-_OF_INTEREST = _TRACE | {*_SENDER, *_RECIPIENTS}
+_RESENT = frozenset(
+    f"resent-{name}" for name in (*_SENDER, *_RECIPIENTS, "date", "message-id")
+)
+_OF_INTEREST = _RESENT | _TRACE | {*_SENDER, *_RECIPIENTS}
+
+_T = TypeVar("_T")
 
 
 def is_complete(head: bytes) -> bool:
@@ -40,7 +43,7 @@ def read(head: bytes) -> Draft:
     found = [
         field
         for field in fields(head, start, len(head) if end is None else end)
-        if field.name in _OF_INTEREST or field.name.startswith("resent-")
+        if field.name in _OF_INTEREST
     ]
     block = _latest_resent(found)
     return Draft(
@@ -59,7 +62,7 @@ def _latest_resent(header: Sequence[Field]) -> Sequence[Field]:
     """
     block: list[Field] = []
     for field in header:
-        if not field.name.startswith("resent-"):
+        if field.name not in _RESENT:
             if block and field.name in _TRACE:
                 break
         elif any(field.name == other.name for other in block):

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Address lists: every address is found, or the list is refused."""
 
+import tracemalloc
+
 import pytest
 
 from maildropd.mail.address import parse_list, parse_reverse_path, unique
@@ -82,7 +84,8 @@ def test_every_address_of_a_list_is_found_in_order(
         ("<@one,@two>", "@one,@two"),
         ("a@x:25", "colon"),
         ("a@x (no end", "comment"),
-        ('"no end <a@x>', 'a stray "'),
+        ('"no end <a@x>', "a quote without end"),
+        ("a " * 2000 + "<a@x>", "no end of words"),
         ("a@x)", r"a stray \)"),
         ("a@[no end", r"a stray \["),
         ("a@[1.2.3.4]x", "not an address"),
@@ -131,6 +134,30 @@ def test_a_hundred_thousand_addresses_are_found() -> None:
     many = [f"user{n}@host.example" for n in range(100_000)]
 
     assert parse_list(", ".join(many)) == tuple(many)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "(" * 100_000,
+        '"' + '\\"' * 100_000,
+        "a@" + "x." * 100_000,
+        "<a@" + "x." * 100_000 + ">",
+        "a." * 100_000 + "@x",
+        "a, " * 3 + "(" * 100_000,
+        "g:" * 10_000 + "a b@x",
+    ],
+)
+def test_a_list_made_to_choke_us_is_refused_in_good_time(text: str) -> None:
+    tracemalloc.start()
+    try:
+        with pytest.raises(BadAddress):
+            parse_list(text)
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+
+    assert most < 3_000_000
 
 
 def test_a_mixed_list_finds_the_odd_one_among_plain_ones() -> None:

@@ -90,6 +90,8 @@ def test_a_message_that_needs_no_change_is_not_copied() -> None:
         (b"A: 1\nMessage-ID: <1@x>\n\n", "<1@x>"),
         (b"message-id:\r\n <1@x>\r\n\r\n", "<1@x>"),
         (b"A: 1\n\nMessage-ID: <text@x>\n", None),
+        (b"Message-ID:\nTo: a@x\n\n", None),
+        (b"Message-ID:\n\n<text@x>\n", None),
         (b"X-Message-ID: <other@x>\n\n", None),
         (b"Message-ID: \xff\n\n", None),
         (b"Message-ID: <" + b"x" * 500 + b">\n\n", "<" + "x" * 249),

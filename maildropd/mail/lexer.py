@@ -1,0 +1,74 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The words of an address list (RFC 5322 3.2), one after the other.
+
+By hand where text may nest or go on without end: an expression would remember
+a way back for each of a million steps.
+"""
+
+import re
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from maildropd.mail.errors import BadAddress
+
+_TOKEN = re.compile(
+    r"""(?P<blank>[ \t]+)
+    |(?P<literal>\[[^\[\]\\]*\])
+    |(?P<special>[<>@,;:.])
+    |(?P<atom>[^ \t"()<>\[\]:;@,.]+)
+    """,
+    re.VERBOSE,
+)
+_QUOTE_MARK = re.compile(r'"|\\.', re.DOTALL)
+_COMMENT_MARK = re.compile(r"[()]|\\.", re.DOTALL)
+
+
+class Token(NamedTuple):
+    """A word, or a character that means something."""
+
+    kind: str  # "atom", "quoted", "literal", or the special character itself
+    text: str
+
+
+def tokens(text: str) -> Iterator[tuple[Token, int]]:
+    """Yield tokens without blanks and comments, and where each ends."""
+    at = 0
+    while at < len(text):
+        start = at
+        if text[start] == "(":
+            at = _after_comment(text, start)
+            continue
+        if text[start] == '"':
+            at = _after_quote(text, start)
+            yield Token("quoted", text[start:at]), at
+            continue
+        found = _TOKEN.match(text, at)
+        if not found:
+            raise BadAddress(f"a stray {text[at]} in {shown(text[at:])}")
+        at = found.end()
+        kind = str(found.lastgroup)
+        if kind != "blank":
+            word = found[0]
+            yield Token(word if kind == "special" else kind, word), at
+
+
+def _after_comment(text: str, start: int) -> int:
+    depth = 0
+    for mark in _COMMENT_MARK.finditer(text, start):
+        depth += {"(": 1, ")": -1}.get(mark[0], 0)
+        if not depth:
+            return mark.end()
+    raise BadAddress(f"a comment without end: {shown(text[start:])}")
+
+
+def _after_quote(text: str, start: int) -> int:
+    for mark in _QUOTE_MARK.finditer(text, start + 1):
+        if mark[0] == '"':
+            return mark.end()
+    raise BadAddress(f"a quote without end: {shown(text[start:])}")
+
+
+def shown(text: str) -> str:
+    """Return text for a complaint: cut, and with escapes."""
+    text = text.strip()
+    return repr(text if len(text) <= 80 else text[:77] + "...")
