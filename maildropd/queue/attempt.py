@@ -30,8 +30,6 @@ from maildropd.mail.service_events import (
     RouteAlarm,
     RouteFailed,
     RouteRestored,
-    StoreRecovered,
-    StoreTrouble,
 )
 from maildropd.queue.breaker import Breaker
 from maildropd.queue.verdict import Judge, Verdict
@@ -39,6 +37,7 @@ from maildropd.relay.base import Alive, Delivery, Transport
 from maildropd.store.base import Lease, QueueStore, Settled, Settlement, State
 
 _PAUSE = timedelta(seconds=1)
+_UNREADABLE = timedelta(seconds=30)
 
 
 class Attempt:
@@ -69,9 +68,10 @@ class Attempt:
             return self.give_back(lease, error.reply, route.destination)
         except ContentGone as error:
             return self._without_content(lease, error)
-        except StoreUnusable as error:
+        except StoreUnusable:
             # Out of descriptors, say: that is our trouble, and it passes.
-            return self.give_back(lease, error.reply, route.destination)
+            later = self._clock.now() + _UNREADABLE
+            return self._judge.give_back(lease, later, None, "")
         except Exception as error:  # noqa: BLE001 (this mail waits; all others go on)
             self._journal.emit(_bug("one attempt", error))
             outcomes = _all_deferred(lease, "a bug of ours", route.destination)
@@ -99,23 +99,17 @@ class Attempt:
         Nothing ends this but success: the daemon's end gives up the thread,
         and the recipients are then tried again by the next one.
         """
-        future, trouble = first, None
+        future = first
         waiting = threading.Event()
         while True:
             alive(timedelta(minutes=1))
             try:
                 future.result()
-            except TransientError as error:
-                if trouble is None:
-                    trouble = self._clock.monotonic()
-                    self._journal.emit(StoreTrouble(reason=str(error)))
+            except TransientError:  # the store has said what is wrong with it
                 waiting.wait(_PAUSE.total_seconds())
                 future = self.record(verdicts)
             else:
-                break
-        if trouble is not None:
-            delay = self._clock.monotonic() - trouble
-            self._journal.emit(StoreRecovered(delay=delay))
+                return
 
     def _without_content(self, lease: Lease, error: ContentGone) -> list[Verdict]:
         queue_id = lease.envelope.queue_id

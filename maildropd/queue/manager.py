@@ -16,7 +16,7 @@ from maildropd.host.clock import Clock
 from maildropd.host.heartbeat import Heartbeats
 from maildropd.mail.errors import TransientError
 from maildropd.mail.event import Journal
-from maildropd.mail.service_events import InternalError, StoreRecovered, StoreTrouble
+from maildropd.mail.service_events import InternalError
 from maildropd.queue.attempt import Attempt
 from maildropd.queue.lane import Lane
 from maildropd.route.base import NextHop, Router
@@ -64,7 +64,6 @@ class Manager:
         self._workers: list[threading.Thread] = []
         self._former: list[Lane] = []
         self._loop = threading.Thread(target=self._run, name="queue", daemon=True)
-        self._trouble: timedelta | None = None
 
     @property
     def lanes(self) -> tuple[Lane, ...]:
@@ -128,9 +127,8 @@ class Manager:
             self._heartbeats.beat("queue", timedelta(minutes=2))
             try:
                 pause = self._pass_once()
-                self._recovered()
-            except TransientError as error:
-                pause = self._refused(error)
+            except TransientError:
+                pause = _PAUSE  # the store has said what is wrong with it
             except Exception as error:  # noqa: BLE001 (the queue goes on)
                 trace = "".join(traceback.format_exception(error))
                 self._journal.emit(
@@ -207,18 +205,6 @@ class Manager:
                 lambda: self._awake or self._stopping, pause.total_seconds()
             )
             self._awake = False
-
-    def _refused(self, error: TransientError) -> timedelta:
-        if self._trouble is None:
-            self._trouble = self._clock.monotonic()
-            self._journal.emit(StoreTrouble(reason=str(error)))
-        return _PAUSE
-
-    def _recovered(self) -> None:
-        if self._trouble is not None:
-            delay = self._clock.monotonic() - self._trouble
-            self._trouble = None
-            self._journal.emit(StoreRecovered(delay=delay))
 
 
 def _by_hop(lease: Lease, router: Router) -> Iterable[tuple[NextHop, Lease]]:

@@ -10,7 +10,7 @@ import pytest
 
 from maildropd.host.heartbeat import Heartbeats
 from maildropd.mail.envelope import QueueId, Submission, Submitter, queue_id
-from maildropd.mail.errors import RouteError, RouteMisconfigured
+from maildropd.mail.errors import RouteError, RouteMisconfigured, StoreUnusable
 from maildropd.mail.events import (
     ContentLost,
     MessageDone,
@@ -267,6 +267,33 @@ def test_a_message_without_content_is_held_and_said(desk: Desk) -> None:
 
     assert lost.queue_id == name
     assert desk.store.counts()[State.HOLD] == 1
+
+
+def test_old_mail_that_cannot_be_read_just_now_is_neither_failed_nor_spun_on(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Out of file descriptors: our trouble, whatever the age of the mail."""
+
+    def unreadable(queue_id: QueueId) -> Iterator[bytes]:
+        desk.relay.arrived.release()
+        raise StoreUnusable("too many open files")
+
+    content = desk.store.content
+    monkeypatch.setattr(desk.store, "content", unreadable)
+    name = desk.add()
+    desk.clock.forward(timedelta(days=6))
+    desk.start()
+    desk.relay.arrived.acquire(timeout=10)
+    monkeypatch.setattr(desk.store, "content", content)
+    desk.add("other@x")
+    desk.manager.wake()
+    desk.journal.wait_for(MessageDone)
+
+    view = desk.store.show(name)
+    assert view is not None
+    assert view.recipients[0].state is State.READY
+    desk.go(timedelta(seconds=30))
+    desk.journal.wait_for(MessageDone, 2)
 
 
 def test_a_stop_finishes_what_is_on_the_wire_and_keeps_the_rest(desk: Desk) -> None:
