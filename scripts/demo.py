@@ -231,7 +231,7 @@ def verdict(folder: Path, smarthost: Smarthost) -> int:
     for what, holds in checks.items():
         print(f"{'ok  ' if holds else 'FAIL'} {what}")
     for reason in reasons:
-        print(f"     {reason.name}: {reason.read_text().splitlines()[0]}")
+        print(f"     {reason.name}: {reason.read_text().splitlines()[1].strip()}")
     good = all(checks.values())
     print(f"demo: {'everything went as it should' if good else 'FAILED'}")
     return 0 if good else 1
