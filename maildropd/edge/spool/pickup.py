@@ -127,7 +127,6 @@ class Pickup:
 
     def _work(self, drop: DropDirectory, changes: Changes) -> None:
         if changes.rescan:
-            drop.check()
             self._next_look.set(_NOW)
         for name in _finished(changes):
             self._taker.told(name)

@@ -113,8 +113,12 @@ def _move(drop: DropDirectory, sight: Sight, place: Path) -> None:
         if error.errno != errno.EXDEV or not is_plain or status.st_size > _COPY_LIMIT:
             raise
         durable.create(place, _octets(drop.descriptor, sight.name))
-        _check_same(drop, sight)
-        os.unlink(sight.name, dir_fd=drop.descriptor)
+        try:
+            _check_same(drop, sight)
+            os.unlink(sight.name, dir_fd=drop.descriptor)
+        except (OSError, NotYet):
+            durable.remove(place)
+            raise
 
 
 def _octets(directory: int, name: bytes) -> Iterator[bytes]:

@@ -43,6 +43,7 @@ class PaperStore:
 
     def __init__(self) -> None:
         self.taken: list[Taken] = []
+        self.submissions = 0
         self.keys: set[str] = set()
         self.forgotten: list[str] = []
         self.troubles: deque[Exception | None] = deque()  # None: works
@@ -52,6 +53,7 @@ class PaperStore:
         self.before_forgetting: Future[None] | None = None
 
     def submit(self, submission: Submission) -> Future[Stored]:
+        self.submissions += 1
         future: Future[Stored] = Future()
         trouble = self.troubles.popleft() if self.troubles else self.broken
         self.before_reading()

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from maildropd.edge.spool.sight import Sight
+from maildropd.mail.errors import StoreFull
 from maildropd.mail.events import FileLeftAlone, MessageQuarantined
 from maildropd.mail.service_events import InternalError
 from tests.unit.spool.stage import CONTENT, MAIL, POLL, Stage
@@ -136,23 +137,57 @@ def test_a_new_file_that_looks_like_the_last_waits_until_that_is_forgotten(
     stage: Stage,
 ) -> None:
     """An inode number is used again at once; the store would see a repetition."""
-    first = os.stat(stage.write("one"))
+    first = Sight(b"one", os.stat(stage.write("one")))
     stage.run()
     stage.store.before_forgetting = Future()
     stage.closed("one")
-    stage.write("two")
-    sight = Sight(b"two", first)  # as if all its numbers were the same
-
-    assert stage.pickup._taker._under_way.has(sight) is False
-    stage.store.before_forgetting.set_exception(OSError())
+    stage.store.before_forgetting.set_exception(StoreFull("full"))
+    sight = Sight(b"two", os.stat(stage.write("two")))
+    sight.key = first.key  # as if all its numbers were the same
     stage.pickup._taker.take(sight, told=True)
     stage.run()
-    assert stage.contents == [CONTENT]
+    assert stage.store.submissions == 1
     stage.store.before_forgetting = None
     stage.rest()
 
     assert stage.contents == [CONTENT, CONTENT]
     assert stage.store.keys == set()
+
+
+def test_a_key_tells_a_copy_from_its_original(stage: Stage) -> None:
+    """``cp -p`` gives it the same time and size, a freed inode the same number."""
+    path = stage.write("mail")
+    before = Sight(b"mail", os.stat(path))
+    while before.status.st_ctime_ns == os.stat(path).st_ctime_ns:
+        path.chmod(0o600)
+
+    after = Sight(b"mail", os.stat(path))
+
+    assert before.key != after.key
+    assert before.is_same(after.status)
+
+
+@pytest.mark.parametrize("trap", ["symlink", "fifo", "other"])
+def test_what_took_the_name_between_look_and_open_is_not_read(
+    stage: Stage, trap: str
+) -> None:
+    path = stage.write("mail")
+    seen = Sight(b"mail", os.stat(path))
+    stage.run()
+    path.rename(stage.path.parent / "moved")
+    match trap:
+        case "symlink":
+            path.symlink_to(stage.path.parent / "moved")
+        case "fifo":
+            os.mkfifo(path)
+        case _:
+            path.write_bytes(OTHER)
+
+    stage.pickup._taker.take(seen, told=True)
+    stage.pickup._taker.settle()
+
+    assert stage.contents == []
+    assert stage.names() == ["mail"]
 
 
 def test_a_file_that_cannot_be_removed_is_stored_once(

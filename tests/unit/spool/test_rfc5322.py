@@ -85,6 +85,14 @@ def test_a_block_ends_where_a_name_comes_again() -> None:
     assert draft.recipients == ("new@x",)
 
 
+@pytest.mark.parametrize("trace", ["Received: from old", "Return-Path: <old@x>"])
+def test_a_block_ends_at_a_trace_field(trace: str) -> None:
+    draft = read("Resent-To: new@x", trace, "Resent-Cc: old@x", "Resent-From: old@x")
+
+    assert draft.recipients == ("new@x",)
+    assert draft.reverse_path is None
+
+
 def test_a_block_may_be_mixed_with_other_fields() -> None:
     draft = read("Resent-To: a@x", "Subject: x", "To: no@x", "Resent-Cc: b@x")
 

@@ -5,7 +5,6 @@ import errno
 import os
 import socket
 from collections.abc import Callable
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,6 @@ import pytest
 
 from maildropd.mail.errors import TooLarge
 from maildropd.mail.events import FileLeftAlone, MessageQuarantined
-from maildropd.mail.service_events import LockAbandoned
 from tests.unit.spool.stage import CONTENT, MAIL, POLL, Stage
 
 
@@ -117,42 +115,6 @@ def test_a_header_without_end_is_set_aside(stage: Stage) -> None:
     assert event.reason == "its header is larger than 4194304 octets"
 
 
-def test_what_is_set_aside_stays_as_it_is(stage: Stage) -> None:
-    content = b"\xff\xfe no mail\r\n\0"
-    stage.write("odd", content)
-
-    stage.rest()
-
-    name, _ = stage.quarantined()
-    assert (stage.config.quarantine / name).read_bytes() == content
-    assert stage.config.quarantine.stat().st_mode & 0o777 == 0o700
-
-
-def test_the_note_says_what_where_whose_and_what_to_do(stage: Stage) -> None:
-    stage.write(b"odd\xff\n", b"no mail")
-
-    stage.rest()
-
-    note = (stage.config.quarantine / stage.quarantined()[1]).read_text()
-    assert rf"{stage.path}/odd\xff\n" in note
-    assert f"uid {os.getuid()}" in note
-    assert "move" in note
-
-
-@pytest.mark.parametrize("start", [b"n" * 254, b"\xff" * 254])
-def test_nothing_in_the_quarantine_is_ever_replaced(stage: Stage, start: bytes) -> None:
-    """Long names are cut to make room, and then may be the same."""
-    for end in b"abc":
-        stage.write(start + bytes([end]), bytes([end]))
-
-    stage.rest()
-
-    found = [stage.config.quarantine / name for name in stage.quarantined()]
-    mails = [path.read_bytes() for path in found if path.suffix != ".reason"]
-    assert sorted(mails) == [b"a", b"b", b"c"]
-    assert len(found) == 6
-
-
 def test_what_the_store_refuses_for_good_is_set_aside(stage: Stage) -> None:
     stage.store.troubles.append(TooLarge("larger than 5 octets"))
     stage.store.troubles.append(TooLarge("larger than 5 octets"))
@@ -205,21 +167,21 @@ def test_a_directory_is_left_alone_and_told_once(stage: Stage) -> None:
 
 
 def test_without_a_quarantine_a_file_is_told_once_and_not_read_again(
-    stage: Stage,
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stage.config.quarantine.write_bytes(b"in the way")
-    path = stage.write("odd", b"no mail")
+    stage.write("odd", b"no mail")
     stage.rest()
-    accessed = path.stat().st_atime_ns
 
-    stage.rest(POLL)
-    stage.rest(POLL)
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "read", lambda *_: pytest.fail("it was read again"))
+        stage.rest(POLL)
+        stage.rest(POLL)
 
     (event,) = stage.journal.of(FileLeftAlone)
     assert "line 1 is no header field" in event.reason
     assert "cannot be set aside" in event.reason
     assert stage.names() == ["odd"]
-    assert path.stat().st_atime_ns == accessed
 
 
 def test_a_file_left_alone_is_taken_once_it_is_put_right(stage: Stage) -> None:
@@ -231,88 +193,3 @@ def test_a_file_left_alone_is_taken_once_it_is_put_right(stage: Stage) -> None:
     stage.closed("odd")
 
     assert stage.contents == [CONTENT]
-
-
-def test_a_quarantine_on_another_disk_gets_a_copy(
-    stage: Stage, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def rename(*_: object, **__: object) -> None:
-        raise OSError(errno.EXDEV, "Invalid cross-device link")
-
-    stage.write("odd", b"no mail")
-    symlink(stage.path / "link")
-    stage.run()
-    monkeypatch.setattr(os, "rename", rename)
-
-    stage.rest()
-
-    assert stage.names() == ["link"]
-    name, note = stage.quarantined()
-    assert note == name + ".reason"
-    assert (stage.config.quarantine / name).read_bytes() == b"no mail"
-    (event,) = stage.journal.of(FileLeftAlone)
-    assert "cross-device" in event.reason
-
-
-def test_a_file_that_is_replaced_by_a_mail_is_not_set_aside(
-    stage: Stage, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """It was judged by what it was; what it is now deserves a look of its own."""
-    stage.write("odd", b"no mail")
-    stage.run()
-    aside = stage.pickup._taker._quarantine
-    reserve = aside._reserve
-
-    def replace_first(*args: Any) -> Path:
-        (stage.path / ".new").write_bytes(MAIL)
-        (stage.path / ".new").rename(stage.path / "odd")
-        return reserve(*args)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(aside, "_reserve", replace_first)
-        stage.rest()
-    stage.rest()
-
-    assert stage.contents == [CONTENT]
-    assert stage.quarantined() == []
-
-
-def test_a_lock_that_was_left_behind_does_not_block_for_ever(stage: Stage) -> None:
-    """Its writer died before it was done, so its mail is never sent."""
-    stage.write("mail", MAIL[:-5])
-    stage.write("mail.lck")
-    stage.run()
-
-    stage.rest(timedelta(days=1, seconds=5))
-
-    assert stage.contents == []
-    assert stage.names() == []
-    mail, lock, note = stage.quarantined()
-    assert (lock, note) == (mail + ".lck", mail + ".reason")
-    (event,) = stage.journal.of(LockAbandoned)
-    assert (event.file, event.reason) == ("mail", "its lock is 1 days and 0 hours old")
-    assert len(stage.journal.of(MessageQuarantined)) == 1
-
-
-def test_a_lock_that_cannot_be_set_aside_is_told_once(stage: Stage) -> None:
-    stage.config.quarantine.write_bytes(b"in the way")
-    stage.write("mail")
-    stage.write("mail.lck")
-    stage.run()
-
-    stage.rest(timedelta(days=2))
-    stage.rest(POLL)
-    assert len(stage.journal.of(LockAbandoned)) == 1
-    (stage.path / "mail.lck").unlink()
-    stage.gone("mail.lck")
-
-    assert stage.contents == [CONTENT]
-
-
-def test_a_lock_without_a_mail_is_left_to_its_writer(stage: Stage) -> None:
-    stage.write("mail.lck")
-
-    stage.rest(timedelta(days=2))
-
-    assert stage.names() == ["mail.lck"]
-    assert stage.journal.of(FileLeftAlone) == []

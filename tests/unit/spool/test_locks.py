@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Locks of MaildropHost: ``NAME.lck`` beside ``NAME``."""
+
+from datetime import timedelta
+
+from maildropd.mail.events import FileLeftAlone, MessageQuarantined
+from maildropd.mail.service_events import LockAbandoned
+from tests.unit.spool.stage import CONTENT, MAIL, POLL, Stage
+
+
+def test_a_locked_mail_waits_until_the_lock_is_gone(stage: Stage) -> None:
+    lock = stage.write("mail.lck", b"locked")
+    stage.write("mail")
+    stage.closed("mail.lck", "mail")
+    stage.rest()
+    stage.rest(POLL)
+    assert stage.contents == []
+
+    lock.unlink()
+    stage.gone("mail.lck")
+
+    assert stage.contents == [CONTENT]
+    assert stage.names() == []
+
+
+def test_without_a_report_the_end_of_a_lock_is_found_at_the_next_poll(
+    stage: Stage,
+) -> None:
+    lock = stage.write("mail.lck")
+    stage.write("mail")
+    stage.rest()
+
+    lock.unlink()
+    stage.rest(POLL)
+
+    assert stage.contents == [CONTENT]
+
+
+def test_a_mail_that_is_locked_while_it_is_read_is_not_stored(stage: Stage) -> None:
+    """Its writer has come back to write it anew."""
+    stage.store.before_reading = lambda: stage.write("mail.lck")
+    stage.write("mail")
+
+    stage.closed("mail")
+    stage.rest()
+
+    assert stage.contents == []
+    assert stage.names() == ["mail", "mail.lck"]
+
+
+def test_a_lock_that_was_left_behind_does_not_block_for_ever(stage: Stage) -> None:
+    """Its writer died before it was done, so its mail is never sent."""
+    stage.write("mail", MAIL[:-5])
+    stage.write("mail.lck")
+    stage.run()
+
+    stage.rest(timedelta(days=1, seconds=5))
+
+    assert stage.contents == []
+    assert stage.names() == []
+    mail, lock, note = stage.quarantined()
+    assert (lock, note) == (mail + ".lck", mail + ".reason")
+    (event,) = stage.journal.of(LockAbandoned)
+    assert (event.file, event.reason) == ("mail", "its lock is 1 days and 0 hours old")
+    assert len(stage.journal.of(MessageQuarantined)) == 1
+
+
+def test_a_lock_that_cannot_be_set_aside_is_told_once(stage: Stage) -> None:
+    stage.config.quarantine.write_bytes(b"in the way")
+    stage.write("mail")
+    stage.write("mail.lck")
+    stage.run()
+
+    stage.rest(timedelta(days=2))
+    stage.rest(POLL)
+    assert len(stage.journal.of(LockAbandoned)) == 1
+    (stage.path / "mail.lck").unlink()
+    stage.gone("mail.lck")
+
+    assert stage.contents == [CONTENT]
+
+
+def test_a_lock_without_a_mail_is_left_to_its_writer(stage: Stage) -> None:
+    stage.write("mail.lck")
+
+    stage.rest(timedelta(days=2))
+
+    assert stage.names() == ["mail.lck"]
+    assert stage.journal.of(FileLeftAlone) == []
