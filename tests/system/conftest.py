@@ -4,7 +4,6 @@
 import os
 import shutil
 import subprocess
-import tempfile
 import uuid
 from collections.abc import Generator, Iterator
 from pathlib import Path
@@ -37,8 +36,14 @@ def pytest_runtest_makereport(item: pytest.Function) -> Generator[None, Any, Non
 def workshop() -> Iterator[Path]:
     """A folder for disks; on a real file system, unlike many a /tmp."""
     assert os.geteuid() == 0, "the system tests boot machines: only root can"
-    with tempfile.TemporaryDirectory(prefix="disks-", dir=cache_folder()) as folder:
-        yield Path(folder)
+    for left in cache_folder().glob("disks-*"):
+        pid = left.name.removeprefix("disks-")
+        if pid.isdigit() and not Path("/proc", pid).exists():  # that run was killed
+            shutil.rmtree(left, ignore_errors=True)
+    folder = cache_folder() / f"disks-{os.getpid()}"
+    folder.mkdir()
+    yield folder
+    shutil.rmtree(folder)
 
 
 @pytest.fixture(scope="session")

@@ -24,13 +24,14 @@ _ENVIRONMENT = (
     "DEBIAN_FRONTEND=noninteractive",
     "HOME=/root",
 )
-# Join the cgroup named first in every hierarchy that systemd uses, then boot.
+# Join the cgroup named first in every hierarchy that systemd uses, then boot;
+# the machine must not outlive the tests, however those end.
 _BOOT = """
 for tree in /sys/fs/cgroup /sys/fs/cgroup/unified /sys/fs/cgroup/systemd; do
     [ -e "$tree/cgroup.procs" ] || continue
     mkdir -p "$tree/$0" && echo $$ > "$tree/$0/cgroup.procs" || exit 1
 done
-exec systemd-nspawn "$@"
+exec setpriv --pdeathsig KILL systemd-nspawn "$@"
 """
 Entry = Mapping[str, str]
 T = TypeVar("T")

@@ -13,6 +13,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 _CLONE_NEWNET = 0x40000000
 # systemd does this when it boots a host, and may not in a container: the room
@@ -70,6 +71,9 @@ def wire() -> Iterator[Wire]:
         far=End(namespace=f"{name}-far", address="10.9.0.2"),
     )
     ends = (both.near, both.far)
+    for left in Path("/run/netns").glob("maildropd-*-*"):  # of a run that was killed
+        if not Path("/proc", left.name.split("-")[1]).exists():
+            _ip("netns", "del", left.name)
     try:
         for end in ends:
             _ip("netns", "add", end.namespace)
