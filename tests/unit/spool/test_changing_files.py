@@ -169,7 +169,7 @@ def test_a_key_tells_a_copy_from_its_original(stage: Stage) -> None:
 
 @pytest.mark.parametrize("trap", ["symlink", "fifo", "other"])
 def test_what_took_the_name_between_look_and_open_is_not_read(
-    stage: Stage, trap: str
+    stage: Stage, trap: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = stage.write("mail")
     seen = Sight(b"mail", os.stat(path))
@@ -183,7 +183,9 @@ def test_what_took_the_name_between_look_and_open_is_not_read(
         case _:
             path.write_bytes(OTHER)
 
-    stage.pickup._taker.take(seen, told=True)
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "read", lambda *_: pytest.fail("it was read"))
+        stage.pickup._taker.take(seen, told=True)
     stage.pickup._taker.settle()
 
     assert stage.contents == []

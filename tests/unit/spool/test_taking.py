@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import pytest
 
+from maildropd.edge.spool.sight import Sight
 from maildropd.host.watch import Changes
 from maildropd.mail.events import FileLeftAlone
 from tests.unit.spool.stage import CONTENT, MAIL, POLL, SETTLE, Stage
@@ -158,6 +159,19 @@ def test_a_file_reported_twice_is_stored_once(stage: Stage) -> None:
     stage.watch.reports.append(Changes(closed=(b"mail", b"mail")))
     stage.closed("mail")
     stage.rest()
+
+    assert stage.store.submissions == 1
+
+
+def test_a_file_found_again_before_it_is_stored_is_not_read_again(
+    stage: Stage,
+) -> None:
+    path = stage.write("mail")
+    stage.run()
+    stage.pickup._taker.told(b"mail")
+
+    stage.pickup._taker.told(b"mail")
+    stage.pickup._taker.take(Sight(b"mail", os.stat(path)), told=True)
 
     assert stage.store.submissions == 1
 
