@@ -106,8 +106,7 @@ def choice(text: str, kind: type[StrEnum]) -> StrEnum:
     known = [str(word) for word in kind]
     if text.lower() in known:
         return kind(text.lower())
-    hint = nearest(text, known) or f" (try {known[0]})"
-    raise ValueError(f"is none of {', '.join(known)}{hint}")
+    raise ValueError(f"is none of {', '.join(known)}{nearest(text, known)}")
 
 
 def path(text: str, folder: Path) -> Path:
