@@ -9,7 +9,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from maildropd.config.model import SpoolConfig
-from maildropd.edge.spool.directory import DirectoryUnusable, DropDirectory
+from maildropd.edge.spool.directory import DropDirectory
 from maildropd.edge.spool.door import Door, Surroundings
 from maildropd.edge.spool.file import OpenFile, Unreadable
 from maildropd.edge.spool.left import LeftAlone
@@ -178,8 +178,6 @@ class Taker:
         match error:
             case NotYet():
                 self._next_look.within(self._config.settle_time)
-            case DirectoryUnusable():
-                raise error
             case NotRemoved():
                 self._left.add(sight, str(error), final=True)
             case Unreadable():

@@ -63,6 +63,21 @@ def test_a_file_that_somebody_put_there_is_not_replaced_either(stage: Stage) -> 
     assert len(stage.quarantined()) == 3
 
 
+def test_a_reason_that_lost_its_file_is_not_replaced(stage: Stage) -> None:
+    """A crash came between the two; the file comes again under another name."""
+    stage.write("odd", b"no mail")
+    stage.run()
+    stage.clock.forward(timedelta(seconds=6))
+    name = f"{stage.clock.now():%Y%m%dT%H%M%SZ}-odd"
+    stage.config.quarantine.mkdir()
+    (stage.config.quarantine / f"{name}.reason").write_bytes(b"before")
+
+    stage.run()
+
+    assert (stage.config.quarantine / f"{name}.reason").read_bytes() == b"before"
+    assert len(stage.quarantined()) == 3
+
+
 def test_a_file_that_was_set_aside_is_so_after_a_power_cut_too(
     stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:

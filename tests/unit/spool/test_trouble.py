@@ -3,14 +3,18 @@
 
 import errno
 import os
+from concurrent.futures import Future
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
+from maildropd.edge.spool import under_way
+from maildropd.edge.spool.sight import Sight
 from maildropd.mail.errors import MailError, StoreFull, StoreUnusable
 from maildropd.mail.events import FileLeftAlone
 from maildropd.mail.service_events import InternalError
+from maildropd.store.base import Stored
 from tests.unit.spool.stage import CONTENT, POLL, Stage
 
 SECOND = timedelta(seconds=1)
@@ -193,6 +197,40 @@ def test_no_descriptors_left_is_no_reason_to_set_mail_aside(
     stage.rest(POLL)
 
     assert stage.contents == [CONTENT]
+
+
+def test_a_refusal_that_comes_with_the_stop_leaves_the_file(stage: Stage) -> None:
+    stage.write("mail")
+    stage.run()
+    stage.store.troubles.append(StoreFull("full"))
+
+    stage.pickup._taker.told(b"mail")
+    stage.close()
+
+    assert stage.names() == ["mail"]
+
+
+def test_waiting_for_a_slow_store_is_a_sign_of_life(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is the store that hangs then, and the store has its own promise."""
+    monkeypatch.setattr(under_way, "_PATIENCE", 0.001)
+    answer: Future[Stored] = Future()
+    signs = []
+
+    def alive() -> None:
+        signs.append(1)
+        if len(signs) == 3:
+            answer.set_exception(StoreFull("full"))
+
+    waiting = under_way.UnderWay(stage.store, alive)
+    sight = Sight(b"mail", os.stat(stage.write("mail")))
+    waiting.add(sight, answer)
+
+    ((failed, error),) = waiting.settle(-1, 0)
+
+    assert failed is sight
+    assert isinstance(error, StoreFull)
 
 
 def test_each_turn_promises_another_within_a_minute(stage: Stage) -> None:
