@@ -10,7 +10,6 @@ import pytest
 from maildropd.mail.event import Event, Priority
 from maildropd.mail.reply import Reply
 
-
 OK = Reply(250, "2.1.5", "Ok")
 
 
