@@ -100,6 +100,7 @@ class Taker:
 
     def take(self, sight: Sight, *, told: bool = False) -> None:
         """Take one file, or see to it that it is not forgotten."""
+        self.alive()
         try:
             self._take(sight, told=told)
         except Exception as error:  # noqa: BLE001 - one file stops no other
@@ -158,11 +159,14 @@ class Taker:
 
     def _wait_for(self, lock: Sight, sight: Sight) -> None:
         """Let a locked mail wait, but not for ever."""
+        last = max(lock.status.st_mtime, sight.status.st_mtime)
         now = self._surroundings.clock.now().timestamp()
-        age = timedelta(seconds=now - lock.status.st_mtime)
+        age = timedelta(seconds=now - last)
         if age < self._config.lock_expiry or self._left.is_final(lock):
             return
-        reason = f"its lock is {age.days} days and {age.seconds // 3600} hours old"
+        if self._rest.remaining(sight) > _NOW:
+            return  # somebody is there after all; the next poll sees it
+        reason = f"locked for {age.days} days and {age.seconds // 3600} hours"
         self._journal.emit(
             LockAbandoned(
                 spool=self._config.name, file=shown(sight.name), reason=reason

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Locks of MaildropHost: ``NAME.lck`` beside ``NAME``."""
 
+import os
 from datetime import timedelta
 
 from maildropd.mail.events import FileLeftAlone, MessageQuarantined
@@ -61,8 +62,22 @@ def test_a_lock_that_was_left_behind_does_not_block_for_ever(stage: Stage) -> No
     mail, lock, note = stage.quarantined()
     assert (lock, note) == (mail + ".lck", mail + ".reason")
     (event,) = stage.journal.of(LockAbandoned)
-    assert (event.file, event.reason) == ("mail", "its lock is 1 days and 0 hours old")
+    assert (event.file, event.reason) == ("mail", "locked for 1 days and 0 hours")
     assert len(stage.journal.of(MessageQuarantined)) == 1
+
+
+def test_a_writer_that_still_writes_may_keep_its_lock(stage: Stage) -> None:
+    stage.write("mail.lck")
+    stage.run()
+    stage.clock.forward(timedelta(days=2))
+    path = stage.write("mail")
+    now = stage.clock.now().timestamp()
+    os.utime(path, (now, now))
+
+    stage.rest(POLL)
+
+    assert stage.names() == ["mail", "mail.lck"]
+    assert stage.journal.of(LockAbandoned) == []
 
 
 def test_a_lock_that_cannot_be_set_aside_is_told_once(stage: Stage) -> None:
