@@ -13,7 +13,7 @@ from maildropd.config.errors import ConfigErrors, Mistake, Place
 from maildropd.config.layout import Layout
 from maildropd.config.model import Config, DaemonConfig, SpoolConfig, Watch
 from maildropd.config.read import read
-from maildropd.daemon.engine import Engine, Intake, Surroundings
+from maildropd.daemon.engine import Engine, Intake, PatientJournal, Surroundings
 from maildropd.daemon.service import Service
 from maildropd.edge.control import Control
 from maildropd.edge.spool.door import Door
@@ -52,7 +52,7 @@ def open_store(
 class House:
     """What lives as long as the process; a ``Blueprint`` for what does not."""
 
-    def __init__(self, layout: Layout, config: Config, journal: Journal) -> None:
+    def __init__(self, layout: Layout, config: Config, journal: PatientJournal) -> None:
         """Open the store; raise ``StoreUnusable``."""
         self._layout = layout
         clock = SystemClock()

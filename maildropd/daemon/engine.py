@@ -37,12 +37,20 @@ class Engine:
     intakes: tuple[Intake, ...]
 
 
+class PatientJournal(Journal, Protocol):
+    """A journal that keeps what it cannot write at once."""
+
+    def catch_up(self) -> bool:
+        """Write what waits; return whether that was all."""
+        ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Surroundings:
     """What the life cycle leans on."""
 
     clock: Clock
-    journal: Journal
+    journal: PatientJournal
     heartbeats: Heartbeats
     notifier: Notifier
 

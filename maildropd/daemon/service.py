@@ -30,6 +30,8 @@ from maildropd.queue.manager import Manager
 from maildropd.store.base import QueueStore, State
 
 _TICK = timedelta(seconds=10)
+_BUSY = timedelta(seconds=1)
+_LAG = timedelta(milliseconds=100)
 _EXTENSION = timedelta(seconds=15)
 
 
@@ -146,12 +148,20 @@ class Service:
             self._notifier.status(line)
 
     async def _pause(self) -> None:
+        """Wait for the next tick; meanwhile help a journal that lags behind."""
         interval = self._notifier.watchdog_interval or _TICK * 3
-        try:
-            async with asyncio.timeout(min(_TICK, interval / 3).total_seconds()):
-                await self._stopped.wait()
-        except TimeoutError:
-            return
+        end = self._clock.monotonic() + min(_TICK, interval / 3)
+        while (left := end - self._clock.monotonic()) > timedelta(0):
+            if not self._journal.catch_up():
+                left = min(left, _LAG)
+            elif self._manager.in_flight:
+                left = min(left, _BUSY)
+            try:
+                async with asyncio.timeout(left.total_seconds()):
+                    await self._stopped.wait()
+                    return
+            except TimeoutError:
+                continue
 
     def _stop(self) -> None:
         """Stop in peace; told again, in a hurry."""

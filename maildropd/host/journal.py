@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """Where events go: the journal, standard error, or a syslog.
 
-What cannot be written at once is dropped and counted, and the count is
-reported as soon as there is room: a log that stalls never stalls the mail.
+What cannot be written at once waits in memory, or beyond a bound is counted:
+a log that stalls never stalls the mail.
 """
 
 import os
 import stat
 import threading
+from collections import deque
 from typing import Protocol
 
 from maildropd.host import journald, stream
@@ -16,13 +17,16 @@ from maildropd.mail.event import Event
 from maildropd.mail.service_events import JournalLagged
 
 FORMATS = ("journal", "text", "json")
+BACKLOG = 10_000  # events, some 10 MB
+_GLANCES = 40
+_GLANCE = 0.05  # seconds
 
 
 class Sink(Protocol):
     """Takes one event at a time, from any thread."""
 
     def __call__(self, event: Event) -> bool:
-        """Write it at once; return False if it was lost."""
+        """Write it at once; return False if there is no room now."""
         ...
 
     def close(self) -> None:
@@ -31,34 +35,49 @@ class Sink(Protocol):
 
 
 class EventJournal:
-    """A ``Journal`` on a sink, which remembers how many events were lost."""
+    """A ``Journal`` on a sink; what the sink cannot take now waits its turn.
+
+    Nobody waits with it.  Beyond ``BACKLOG`` events are counted only, and the
+    count is told when there is room again.
+    """
 
     def __init__(self, sink: Sink) -> None:
         """Write to the sink."""
         self._sink = sink
         self._lock = threading.Lock()
+        self._waiting: deque[Event] = deque()
         self._dropped = 0
 
     def emit(self, event: Event) -> None:
-        """Write one event, or count it as lost."""
-        if not self._sink(event):
-            self._lost(1)
-        elif self._dropped:
-            self._confess()
+        """Write one event, or keep it for later."""
+        if not self._waiting and self._sink(event):
+            return
+        with self._lock:
+            if len(self._waiting) < BACKLOG:
+                self._waiting.append(event)
+            else:
+                self._dropped += 1
+        self.catch_up()
+
+    def catch_up(self) -> bool:
+        """Write what waits, as far as it goes; return whether that was all."""
+        with self._lock:
+            while self._waiting and self._sink(self._waiting[0]):
+                self._waiting.popleft()
+            if self._waiting:
+                return False
+            if self._dropped and self._sink(JournalLagged(dropped=self._dropped)):
+                self._dropped = 0
+            return not self._dropped
 
     def close(self) -> None:
-        """Write nothing more."""
+        """Write what still waits, for a moment, and then nothing more."""
+        pause = threading.Event()
+        for _ in range(_GLANCES):
+            if self.catch_up():
+                break
+            pause.wait(_GLANCE)
         self._sink.close()
-
-    def _confess(self) -> None:
-        with self._lock:
-            dropped, self._dropped = self._dropped, 0
-        if dropped and not self._sink(JournalLagged(dropped=dropped)):
-            self._lost(dropped)
-
-    def _lost(self, number: int) -> None:
-        with self._lock:
-            self._dropped += number
 
 
 def open_journal(

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from maildropd.host import journald, stream
-from maildropd.host.journal import EventJournal, open_journal
+from maildropd.host.journal import BACKLOG, EventJournal, open_journal
 from maildropd.host.stream import Stream, Syslog, as_json, as_text
 from maildropd.mail.event import Event
 from maildropd.mail.events import FileLeftAlone
@@ -49,33 +49,65 @@ def pipe() -> Iterator[tuple[int, int]]:
         os.close(end)
 
 
-def test_lost_events_are_reported_after_the_next_that_is_written() -> None:
+def test_what_cannot_be_written_now_is_written_later_and_in_order() -> None:
+    """The whole life of a message is in the journal, also after a burst."""
     sink = MoodySink(willing=False)
     journal = EventJournal(sink)
     journal.emit(STOPPED)
-    journal.emit(STOPPED)
+    journal.emit(FORGED)
 
     sink.willing = True
     journal.emit(STOPPED)
+
+    assert sink.taken == [STOPPED, FORGED, STOPPED]
+
+
+def test_a_quiet_journal_can_be_told_to_catch_up() -> None:
+    sink = MoodySink(willing=False)
+    journal = EventJournal(sink)
+    journal.emit(STOPPED)
+    assert not journal.catch_up()
+
+    sink.willing = True
+
+    assert journal.catch_up()
+    assert sink.taken == [STOPPED]
+
+
+def test_what_still_waits_is_written_before_the_end() -> None:
+    sink = MoodySink(willing=False)
+    journal = EventJournal(sink)
+    journal.emit(STOPPED)
+    sink.willing = True
+
+    journal.close()
+
+    assert sink.taken == [STOPPED]
+
+
+def test_the_end_does_not_wait_for_a_journal_that_is_gone() -> None:
+    sink = MoodySink(willing=False)
+    journal = EventJournal(sink)
     journal.emit(STOPPED)
 
-    assert sink.taken == [STOPPED, JournalLagged(dropped=2), STOPPED]
+    journal.close()
+
+    assert sink.taken == []
 
 
-def test_a_report_that_is_lost_is_made_later() -> None:
-    class OnlyStopped(MoodySink):
-        def __call__(self, event: Event) -> bool:
-            return isinstance(event, ServiceStopped) and super().__call__(event)
+def test_beyond_the_backlog_events_are_counted_and_the_count_is_told_once() -> None:
+    """Memory is bounded, whatever the journal does."""
+    sink = MoodySink(willing=False)
+    journal = EventJournal(sink)
+    for _ in range(BACKLOG + 2):
+        journal.emit(STOPPED)
 
-    shy = OnlyStopped(willing=False)
-    journal = EventJournal(shy)
-    journal.emit(STOPPED)
-    shy.willing = True
+    sink.willing = True
+    journal.emit(FORGED)
+    journal.emit(FORGED)
 
-    journal.emit(STOPPED)
-    journal.emit(STOPPED)
-
-    assert shy.taken == [STOPPED, STOPPED]
+    assert sink.taken[:BACKLOG] == [STOPPED] * BACKLOG
+    assert sink.taken[BACKLOG:] == [JournalLagged(dropped=3), FORGED]
 
 
 def test_a_text_line_has_time_and_text(pipe: tuple[int, int]) -> None:
