@@ -191,7 +191,9 @@ class Machine:
         return f"maildropd-{os.getpid()}-{self.name}"
 
     def _inside(self, user: str) -> list[str]:
-        inside = ["nsenter", "-t", str(self._leader), "-m", "-u", "-i", "-n", "-p"]
+        # -r -w: in a chroot, the root of the mounts is not the machine's.
+        spaces = ("-m", "-r", "-w", "-u", "-i", "-n", "-p")
+        inside = ["nsenter", "-t", str(self._leader), *spaces]
         who = ["setpriv", f"--reuid={user}", f"--regid={user}", "--init-groups"]
         return [*inside, "env", "-i", *_ENVIRONMENT, *(who if user else ())]
 
