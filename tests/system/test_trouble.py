@@ -4,7 +4,7 @@
 from collections import Counter
 from time import monotonic
 
-from maildropd.mail.events import RecipientDelivered
+from maildropd.mail.events import MessageDone, RecipientDelivered
 from maildropd.mail.service_events import (
     RouteFailed,
     RouteRestored,
@@ -94,9 +94,10 @@ def test_while_journald_stands_still_for_ten_seconds_mail_flows(
 
     assert judge(mails(numbers), smarthost.mails()) == Verdict()
     assert (host.main_pid(), host.restarts()) == (before, 0)
-    more = range(600, 610)
-    host.drop(more)
-    until(lambda: {mail.sender for mail in mails(more)} <= host.senders())
+    host.drop(range(600, 610))
+    everybody = {mail.sender for mail in mails(range(610))}
+    until(lambda: everybody <= host.senders())
+    until(lambda: len(host.until_said(MessageDone.event_id)) == len(everybody))
 
 
 def test_a_smarthost_that_refuses_connections_is_waited_for(
