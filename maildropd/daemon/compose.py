@@ -98,8 +98,8 @@ class House:
             around.clock,
             around.heartbeats,
         )
-        self._awake.answer = manager.wake
         service = Service(around, self, self.store, manager, engine)
+        self._awake.answer = service.new_mail
         operator = Operator(self.store, around.journal, around.clock, manager.retry_now)
         socket = config.daemon.runtime_directory / "control"
         return service, Control(socket, operator, service)
@@ -132,7 +132,7 @@ class House:
 
 
 class Doorbell:
-    """Wakes a queue manager that is built later than whoever rings."""
+    """Wakes a service that is built later than whoever rings."""
 
     def __init__(self) -> None:
         """Nobody answers yet."""

@@ -57,14 +57,18 @@ class Service:
         self._engine = engine
         self._since = self._clock.now()
         self._stopped = asyncio.Event()
+        self._stirred = asyncio.Event()
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._reloading = threading.Lock()
         self._deadline: timedelta | None = None
         self._late: tuple[str, ...] = ()
         self._line = ""
+        self._changing = False
 
     async def run(self, door: Door, ready: Callable[[], None]) -> None:
         """Live until SIGTERM or SIGINT; ``ready`` is called once mail flows."""
         self._catch_signals()
+        self._loop = asyncio.get_running_loop()
         await self._start(door)
         ready()
         try:
@@ -73,6 +77,12 @@ class Service:
                 await self._pause()
         finally:
             await self._end(door)
+
+    def new_mail(self) -> None:
+        """A message was accepted; callable from any thread."""
+        self._manager.wake()
+        if self._loop is not None and not self._stirred.is_set():
+            self._loop.call_soon_threadsafe(self._stirred.set)
 
     def reload(self) -> list[str]:
         """Take on the configuration as it now is; return what is wrong with it.
@@ -131,6 +141,7 @@ class Service:
 
     def _tick(self) -> None:
         """Feed the watchdog, if all loops keep their word; say how things stand."""
+        self._stirred.clear()
         late = self._heartbeats.late()
         if not late:
             self._notifier.watchdog()
@@ -143,25 +154,30 @@ class Service:
             self._manager.lanes,
             self._clock.now(),
         )
-        if line != self._line:
+        self._changing = line != self._line
+        if self._changing:
             self._line = line
             self._notifier.status(line)
 
     async def _pause(self) -> None:
-        """Wait for the next tick; meanwhile help a journal that lags behind."""
+        """Wait for the next tick: soon while things change, else until they do."""
         interval = self._notifier.watchdog_interval or _TICK * 3
         end = self._clock.monotonic() + min(_TICK, interval / 3)
+        await self._wait(self._stopped, min(_BUSY, interval / 3))
+        if self._changing or self._manager.in_flight:
+            return
         while (left := end - self._clock.monotonic()) > timedelta(0):
             if not self._journal.catch_up():
                 left = min(left, _LAG)
-            elif self._manager.in_flight:
-                left = min(left, _BUSY)
-            try:
-                async with asyncio.timeout(left.total_seconds()):
-                    await self._stopped.wait()
-                    return
-            except TimeoutError:
-                continue
+            if await self._wait(self._stirred, left):
+                return
+
+    async def _wait(self, event: asyncio.Event, limit: timedelta) -> bool:
+        try:
+            async with asyncio.timeout(limit.total_seconds()):
+                return await event.wait()
+        except TimeoutError:
+            return False
 
     def _stop(self) -> None:
         """Stop in peace; told again, in a hurry."""
@@ -171,6 +187,7 @@ class Service:
         else:
             self._deadline = now
         self._stopped.set()
+        self._stirred.set()
 
     def _refuse_moves(self, config: Config) -> None:
         """Refuse what only a restart can change."""
