@@ -109,6 +109,17 @@ class Lane:
         with self._changed:
             self._hired -= 1
 
+    def stranded(self) -> bool:
+        """Tell whether leases wait here and no thread will come for them.
+
+        The last one may have left just before they came, or none was to be
+        had; True means, as for ``offer``, that one is to ``work``.
+        """
+        with self._changed:
+            alone = bool(self._waiting) and not self._hired
+            self._hired += alone
+            return alone
+
     def adopt(self, lease: Lease) -> bool:
         """Join a lease to that of the same message, if it is in flight.
 

@@ -8,6 +8,7 @@ can soon send.
 import threading
 import traceback
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from itertools import count
@@ -146,6 +147,9 @@ class Manager:
         if wanted:
             for lease in self._store.claim(wanted, now, now + _LEASE).result():
                 self._hand_out(lease, routing)
+        for lane in routing.lanes.values():
+            if lane.stranded():
+                self._hire(lane)
         return self._until_next(routing)
 
     def _present_routing(self) -> Routing:
@@ -158,10 +162,12 @@ class Manager:
 
     def _until_next(self, routing: Routing) -> timedelta:
         waits = [_LONGEST_WAIT]
+        # A pause that is over is no reason to come back at once: whether there
+        # is anything to probe with, the store says below.
         waits += [
             wait
             for lane in routing.lanes.values()
-            if (wait := lane.breaker.wait()) is not None and not lane.in_flight
+            if (wait := lane.breaker.wait()) and not lane.in_flight
         ]
         if any(lane.wanted() for lane in routing.lanes.values()):
             due = self._store.next_due()
@@ -176,7 +182,10 @@ class Manager:
         for hop, part in _by_hop(lease, routing.router):
             lane = routing.lanes[hop]
             if lane.offer(part):
-                self._hire(lane)
+                # Without a thread to be had, the others go on, or the end of
+                # the pass asks again: no lease may stay behind unhandled.
+                with suppress(RuntimeError):
+                    self._hire(lane)
 
     def _hire(self, lane: Lane) -> None:
         name = f"relay-{next(self._names)}"
@@ -190,8 +199,7 @@ class Manager:
             worker.start()
         except RuntimeError:  # no more threads to be had
             lane.not_hired()
-            if not lane.connections:
-                raise
+            raise
         self._workers = [*self._working(), worker]
 
     def _retire(self, routing: Routing) -> None:

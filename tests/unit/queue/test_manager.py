@@ -1,9 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """The queue on a real store, with a relay that does as it is told."""
 
+import threading
 from collections import Counter
 from collections.abc import Iterator
-from datetime import timedelta
+from concurrent.futures import Future
+from datetime import datetime, timedelta
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -34,7 +37,7 @@ from maildropd.queue.manager import Manager, Routing
 from maildropd.queue.verdict import Judge
 from maildropd.relay.base import Delivery
 from maildropd.route.base import NextHop
-from maildropd.store.base import State
+from maildropd.store.base import Lease, State
 from maildropd.store.sqlite import SqliteStore
 from tests.fakes.clock import FakeClock
 from tests.fakes.journal import FakeJournal
@@ -235,6 +238,54 @@ def test_a_refused_password_raises_one_alarm_and_fails_nothing(desk: Desk) -> No
 
     assert not desk.journal.of(RecipientFailed)
     assert desk.store.counts()[State.READY] == 10
+
+
+def test_a_broken_route_with_nothing_left_to_send_costs_no_time(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The last mail is removed by hand, or too old: nothing is there to probe with."""
+
+    def refuse(delivery: Delivery) -> tuple[Outcome, ...]:
+        raise RouteError("connection refused")
+
+    desk.relay.script = refuse
+    name = desk.add()
+    desk.start()
+    desk.journal.wait_for(RouteFailed)
+    assert desk.store.hold(name).result()
+    asked, spun = count(1), threading.Event()
+    claim = desk.store.claim
+
+    def counted(limit: int, now: datetime, until: datetime) -> Future[list[Lease]]:
+        if next(asked) > 20:
+            spun.set()
+        return claim(limit, now, until)
+
+    monkeypatch.setattr(desk.store, "claim", counted)
+    desk.go(timedelta(hours=1))
+
+    assert not spun.wait(1)
+
+
+def test_mail_waits_for_a_thread_when_the_system_has_none_to_spare(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Out of threads for a moment: nothing may stay leased without a hand on it."""
+    refusals = count(1)
+    start = threading.Thread.start
+
+    def refused(thread: threading.Thread) -> None:
+        if thread.name.startswith("relay-") and next(refusals) <= 3:
+            raise RuntimeError("can't start new thread")
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", refused)
+    for number in range(5):
+        desk.add(f"r{number}@x")
+
+    desk.start()
+
+    desk.journal.wait_for(MessageDone, 5)
 
 
 def test_a_bug_in_one_attempt_stops_no_other_mail(desk: Desk) -> None:
