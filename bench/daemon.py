@@ -1,0 +1,93 @@
+# SPDX-License-Identifier: Apache-2.0
+"""maildropd as an administrator has it: all defaults, journal, compiled modules."""
+
+import os
+import socket
+import sqlite3
+import subprocess
+import sys
+import time
+from contextlib import closing, suppress
+from pathlib import Path
+from typing import Self
+
+from bench import meter
+from bench.sink import PORT
+from bench.waiting import TooSlow, until
+
+HOME = Path(__file__).resolve().parent.parent
+# The deb's /usr/sbin/maildropd does the same.
+_COMMAND = (
+    sys.executable,
+    "-c",
+    "import sys; from maildropd.cli.maildropd import main; sys.exit(main())",
+)
+_CONFIG = (
+    f"[relay smarthost]\nhost = 127.0.0.1\nport = {PORT}\ntls = none\n[spool drop]\n"
+)
+
+
+class Daemon:
+    """One daemon on one folder; ``exec`` is the moment it was started."""
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self.drop = folder / "drop"
+        self._folder = folder
+        (folder / "maildropd.conf").write_text(_CONFIG)
+        notify = folder / "notify"
+        self._notify = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self._notify.bind(str(notify))
+        self._notify.settimeout(60)
+        command = [*_COMMAND, "--config", str(folder), "--log-format", "journal"]
+        self.exec = time.monotonic()
+        self._process = subprocess.Popen(
+            command, cwd=HOME, env={**os.environ, "NOTIFY_SOCKET": str(notify)}
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._process.terminate()
+        self._process.wait()
+        self._notify.close()
+        (self._folder / "notify").unlink()
+
+    @property
+    def pid(self) -> int:
+        """The one process there is."""
+        return self._process.pid
+
+    def ready(self) -> float:
+        """Wait for READY=1; return the seconds since the start."""
+        while b"READY=1" not in self._notify.recv(4096):
+            pass
+        return time.monotonic() - self.exec
+
+    def drained(self) -> float:
+        """Wait until all outcomes are in the store; return when."""
+        database = f"file:{self._folder}/state/queue.db?mode=ro"
+
+        def is_empty() -> bool:
+            if self._process.poll() is not None:
+                raise TooSlow("the daemon has ended")
+            with closing(sqlite3.connect(database, uri=True)) as connection:
+                query = "SELECT count(*) FROM recipient WHERE state = 'ready'"
+                return bool(connection.execute(query).fetchone() == (0,))
+
+        return until(is_empty, "maildropd's queue is empty", pace=0.05)
+
+    def cpu(self) -> float:
+        """Return the processor seconds used until now."""
+        return meter.cpu([self.pid])
+
+
+def compile_modules(cache: Path) -> None:
+    """Compile once, as installing a package does."""
+    os.environ["PYTHONPYCACHEPREFIX"] = str(cache)
+    with suppress(KeyError):
+        del os.environ["PYTHONDONTWRITEBYTECODE"]
+    subprocess.run(
+        [sys.executable, "-m", "compileall", "-q", "maildropd"], check=True, cwd=HOME
+    )

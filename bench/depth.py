@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A deep queue: many deferred mails that are not due, put there by the store itself."""
+
+from datetime import timedelta
+from pathlib import Path
+
+from bench import mails
+from maildropd.host.clock import SystemClock
+from maildropd.host.heartbeat import Heartbeats
+from maildropd.mail.envelope import Submission, Submitter, queue_id
+from maildropd.mail.event import Event
+from maildropd.mail.reply import Reply
+from maildropd.store.base import Settlement, State
+from maildropd.store.sqlite import SqliteStore
+
+_BATCH = 1000
+_LATER = timedelta(days=2)
+_REPLY = Reply(451, "4.2.0", "come again")
+
+
+class Silent:
+    """A journal nobody reads."""
+
+    def emit(self, event: Event) -> None:
+        """Do nothing."""
+
+
+def fill_store(folder: Path, count: int) -> None:
+    """Make the store of a daemon's folder, with so many mails deferred."""
+    state = folder / "state"
+    (state / "content").mkdir(parents=True, exist_ok=True)
+    clock = SystemClock()
+    store = SqliteStore(state, "bench", Silent(), clock, Heartbeats(clock))
+    try:
+        for start in range(0, count, _BATCH):
+            _add(store, range(start, min(start + _BATCH, count)))
+            _defer(store)
+    finally:
+        store.close()
+
+
+def _add(store: SqliteStore, numbers: range) -> None:
+    now = SystemClock().now() - timedelta(days=1)
+    stored = [
+        store.add(
+            Submission(
+                reverse_path=mails.SENDER,
+                recipients=(mails.recipient(number),),
+                submitter=Submitter(name="spool=drop", uid=1000),
+                content=[mails.message(number)],
+                message_id=f"<{number}@bench.example.org>",
+            ),
+            queue_id(now + timedelta(milliseconds=number), number),
+            (now, now + timedelta(days=5)),
+        )
+        for number in numbers
+    ]
+    for each in stored:
+        each.result()
+
+
+def _defer(store: SqliteStore) -> None:
+    now = SystemClock().now()
+    leases = store.claim(_BATCH, now, now + timedelta(hours=1)).result()
+    settlements = [
+        Settlement(
+            queue_id=lease.envelope.queue_id,
+            recipient=lease.recipients[0],
+            state=State.DEFERRED,
+            due=now + _LATER,
+            reply=_REPLY,
+            relay="127.0.0.1:25",
+        )
+        for lease in leases
+    ]
+    store.settle(settlements).result()
