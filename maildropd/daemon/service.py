@@ -142,6 +142,7 @@ class Service:
     def _tick(self) -> None:
         """Feed the watchdog, if all loops keep their word; say how things stand."""
         self._stirred.clear()
+        self._journal.catch_up()
         late = self._heartbeats.late()
         if not late:
             self._notifier.watchdog()
