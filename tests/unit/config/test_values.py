@@ -118,7 +118,7 @@ def test_another_word_is_refused_with_the_nearest_right_one() -> None:
 @pytest.mark.parametrize("text", ["???", "mandatory"])
 def test_a_word_that_resembles_none_gets_no_advice(text: str) -> None:
     """Least of all the advice to go on in clear."""
-    with pytest.raises(ValueError, match="implicit$"):
+    with pytest.raises(ValueError, match=r"implicit$"):
         values.choice(text, Tls)
 
 
