@@ -58,6 +58,7 @@ class Service:
         self._since = self._clock.now()
         self._stopped = asyncio.Event()
         self._stirred = asyncio.Event()
+        self._stirring = False  # it is, or is about to be, set
         self._loop: asyncio.AbstractEventLoop | None = None
         self._reloading = threading.Lock()
         self._deadline: timedelta | None = None
@@ -81,7 +82,9 @@ class Service:
     def new_mail(self) -> None:
         """A message was accepted; callable from any thread."""
         self._manager.wake()
-        if self._loop is not None and not self._stirred.is_set():
+        # Once: each call fills the loop's pipe, and a full pipe loses signals.
+        if self._loop is not None and not self._stirring:
+            self._stirring = True
             self._loop.call_soon_threadsafe(self._stirred.set)
 
     def reload(self) -> list[str]:
@@ -141,6 +144,7 @@ class Service:
 
     def _tick(self) -> None:
         """Feed the watchdog, if all loops keep their word; say how things stand."""
+        self._stirring = False
         self._stirred.clear()
         self._journal.catch_up()
         late = self._heartbeats.late()
