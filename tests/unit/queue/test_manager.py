@@ -2,7 +2,6 @@
 """The queue on a real store, with a relay that does as it is told."""
 
 import threading
-from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import Future
 from datetime import datetime, timedelta
@@ -11,8 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from maildropd.host.heartbeat import Heartbeats
-from maildropd.mail.envelope import QueueId, Submission, Submitter, queue_id
+from maildropd.mail.envelope import QueueId
 from maildropd.mail.errors import RouteError, RouteMisconfigured, StoreUnusable
 from maildropd.mail.events import (
     ContentLost,
@@ -29,96 +27,11 @@ from maildropd.mail.service_events import (
     RouteFailed,
     RouteRestored,
 )
-from maildropd.queue.attempt import Attempt, RouteWatch
-from maildropd.queue.backoff import Backoff
-from maildropd.queue.breaker import Breaker
-from maildropd.queue.lane import Lane, LaneLimits
-from maildropd.queue.manager import Manager, Routing
-from maildropd.queue.verdict import Judge
 from maildropd.relay.base import Delivery
-from maildropd.route.base import NextHop
 from maildropd.store.base import Lease, State
 from maildropd.store.sqlite import SqliteStore
-from tests.fakes.clock import FakeClock
-from tests.fakes.journal import FakeJournal
 from tests.fakes.transport import FakeRelay, accept
-
-HOP = NextHop(relay="smarthost", destination="fake:25")
-
-
-class OneHop:
-    """A router with one answer."""
-
-    def next_hop(self, forward_path: str) -> NextHop:
-        del forward_path
-        return HOP
-
-
-class Desk:
-    """A manager with all it needs, and hands to work it."""
-
-    def __init__(self, folder: Path, connections: int = 2) -> None:
-        self.folder = folder
-        self.clock = FakeClock()
-        self.journal = FakeJournal()
-        self.heartbeats = Heartbeats(self.clock)
-        self.relay = FakeRelay()
-        self.store = SqliteStore(
-            folder, "test", self.journal, self.clock, self.heartbeats
-        )
-        self.connections = connections
-        self.breaker = Breaker(self.clock)
-        self.manager = Manager(
-            self.store, self.routing(), self.journal, self.clock, self.heartbeats
-        )
-        self._number = 0
-        self.started = False
-
-    def routing(self) -> Routing:
-        backoff = Backoff(first=timedelta(minutes=5), slowest=timedelta(hours=4))
-        judge = Judge(backoff, jitter=lambda: 0.0)
-        attempt = Attempt(self.store, judge, self.journal, self.clock)
-        lane = Lane(
-            LaneLimits(
-                max_connections=self.connections, idle_timeout=timedelta(seconds=30)
-            ),
-            self.breaker,
-            RouteWatch(HOP.destination, self.breaker, self.journal),
-            attempt,
-            self.relay.transport,
-        )
-        return Routing(router=OneHop(), lanes={HOP: lane}, attempt=attempt)
-
-    def add(self, *recipients: str, content: bytes = b"Subject: x\n\nx\n") -> QueueId:
-        self._number += 1
-        name = queue_id(self.clock.now(), self._number)
-        submission = Submission(
-            reverse_path="a@example.org",
-            recipients=recipients or ("r@example.net",),
-            submitter=Submitter(name="test"),
-            content=[content],
-        )
-        now = self.clock.now()
-        self.store.add(submission, name, (now, now + timedelta(days=5))).result()
-        return name
-
-    def start(self) -> None:
-        self.started = True
-        self.manager.start()
-
-    def go(self, delta: timedelta) -> None:
-        """Let time pass, and have the queue notice."""
-        self.clock.forward(delta)
-        self.manager.wake()
-
-    def stop(self) -> None:
-        if self.started:
-            self.started = False
-            self.manager.stop(lambda: False)
-        self.store.close()
-
-    def delivered(self) -> Counter[str]:
-        return Counter(e.recipient for e in self.journal.of(RecipientDelivered))
+from tests.unit.queue.desk import HOP, Desk
 
 
 @pytest.fixture
