@@ -35,9 +35,13 @@ _SETTINGS = (
 )
 _SUBMIT = """\
 cd /var/tmp/mails
-for mail in *; do
-    /usr/sbin/sendmail -i -f %s "user${mail#m}@example.net" < $mail || exit 1
-done
+submit() {
+    for mail in "$@"; do
+        /usr/sbin/sendmail -i -f %s "user${mail#m}@example.net" < "$mail"
+    done
+}
+submit *[02468] & submit *[13579]
+wait
 """
 _WAITING = ("maildrop", "incoming", "active", "deferred")
 
