@@ -18,10 +18,11 @@ from maildropd.config.errors import ConfigErrors, Mistake, Place
 from maildropd.config.model import Config
 from maildropd.daemon import status
 from maildropd.daemon.engine import Blueprint, Door, Engine, Surroundings
+from maildropd.daemon.pulse import Pulse
+from maildropd.mail.errors import TransientError
 from maildropd.mail.service_events import (
     ConfigRefused,
     ConfigReloaded,
-    LoopStuck,
     ServiceDraining,
     ServiceReady,
     ServiceStopped,
@@ -49,7 +50,6 @@ class Service:
         """Take the parts; nothing runs before ``run``."""
         self._clock = surroundings.clock
         self._journal = surroundings.journal
-        self._heartbeats = surroundings.heartbeats
         self._notifier = surroundings.notifier
         self._blueprint = blueprint
         self._store = store
@@ -62,17 +62,17 @@ class Service:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._reloading = threading.Lock()
         self._deadline: timedelta | None = None
-        self._late: tuple[str, ...] = ()
-        self._line = ""
+        self._pulse = Pulse(surroundings, store, manager)
         self._changing = False
+        self._running = False
 
     async def run(self, door: Door, ready: Callable[[], None]) -> None:
         """Live until SIGTERM or SIGINT; ``ready`` is called once mail flows."""
         self._catch_signals()
         self._loop = asyncio.get_running_loop()
-        await self._start(door)
-        ready()
         try:
+            await self._start(door)
+            ready()
             while not self._stopped.is_set():
                 self._tick()
                 await self._pause()
@@ -93,6 +93,8 @@ class Service:
         With any error, nothing changes.  Callable from any thread.
         """
         with self._reloading:
+            if not self._running:
+                return ["maildropd is about to stop"]
             self._notifier.reloading()
             try:
                 config = self._blueprint.read()
@@ -134,11 +136,14 @@ class Service:
         )
 
     async def _start(self, door: Door) -> None:
-        taken_over = self._store.take_over(self._clock.now()).result()
-        self._manager.start()
-        for intake in self._engine.intakes:
-            intake.start()
-        await door.start()
+        # The door first: whoever cannot start has not delivered anything yet.
+        with self._reloading:
+            await door.start()
+            taken_over = self._store.take_over(self._clock.now()).result()
+            self._manager.start()
+            for intake in self._engine.intakes:
+                intake.start()
+            self._running = True
         self._journal.emit(ServiceReady(queued=self._queued(), taken_over=taken_over))
         self._notifier.ready()
 
@@ -147,22 +152,8 @@ class Service:
         self._stirring = False
         self._stirred.clear()
         self._journal.catch_up()
-        late = self._heartbeats.late()
-        if not late:
-            self._notifier.watchdog()
-        elif late != self._late:
-            self._journal.emit(LoopStuck(loops=", ".join(late)))
-        self._late = late
-        line = status.line(
-            self._store.counts(),
-            self._store.oldest(),
-            self._manager.lanes,
-            self._clock.now(),
-        )
-        self._changing = line != self._line
-        if self._changing:
-            self._line = line
-            self._notifier.status(line)
+        self._pulse.feed()
+        self._changing = self._pulse.tell()
 
     async def _pause(self) -> None:
         """Wait for the next tick: soon while things change, else until they do."""
@@ -222,8 +213,9 @@ class Service:
         await door.close()
         ended = asyncio.create_task(asyncio.to_thread(self._drain))
         while not ended.done():
-            self._notifier.extend_timeout(_EXTENSION)
-            self._notifier.watchdog()
+            # No time for what hangs: then systemd has to end it.
+            if self._pulse.feed():
+                self._notifier.extend_timeout(_EXTENSION)
             await asyncio.wait({ended}, timeout=1)
         queued = self._queued()
         self._store.close()
@@ -232,6 +224,7 @@ class Service:
 
     def _drain(self) -> None:
         with self._reloading:
+            self._running = False
             for intake in self._engine.intakes:
                 intake.stop()
             self._manager.stop(self._patient)
@@ -240,5 +233,8 @@ class Service:
         return self._deadline is None or self._clock.monotonic() < self._deadline
 
     def _queued(self) -> int:
-        counts = self._store.counts()
+        try:
+            counts = self._store.counts()
+        except TransientError:  # a figure for the log is not worth an end
+            return 0
         return counts.get(State.READY, 0) + counts.get(State.DEFERRED, 0)

@@ -52,9 +52,11 @@ def _serve(options: Options, ready: Callable[[], None]) -> int:
         with closing(house.store):
             try:
                 service, control = house.service(config)
+                asyncio.run(service.run(control, ready))
             except ConfigErrors as errors:
                 return _refused(str(errors), os.EX_CONFIG)
-            asyncio.run(service.run(control, ready))
+            except MailError as error:
+                return _refused(f"cannot start: {error}", 1)
     return 0
 
 

@@ -24,9 +24,9 @@ def listen(path: Path, mode: int = 0o600) -> socket.socket:
             os.chmod(name, mode)
             listener.listen(16)
             os.rename(name, path)
-    except OSError:
+    except OSError as error:
         listener.close()
-        raise
+        raise OSError(error.errno, error.strerror, str(path)) from error
     listener.setblocking(False)
     return listener
 

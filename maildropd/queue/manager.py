@@ -110,7 +110,8 @@ class Manager:
         with self._changed:
             self._stopping = True
         self.wake()
-        self._loop.join()
+        if self._loop.is_alive():
+            self._loop.join()
         self._retire(self._routing)
         while self._working() and patience():
             self._working()[0].join(_GLANCE.total_seconds())

@@ -203,3 +203,36 @@ def test_two_daemons_cannot_share_a_store(daemon: DaemonProcess) -> None:
 
     assert second.returncode == 1
     assert "another maildropd" in second.stderr
+
+
+def test_a_daemon_that_cannot_listen_to_operators_touches_no_mail(
+    daemon: DaemonProcess, server: SmtpServer
+) -> None:
+    """It delivered some at each try to start, and remembered nothing of it."""
+    (daemon.folder / "run" / "control").mkdir(parents=True)
+    daemon.put("100001", mail(1))
+
+    ended = daemon.another()
+
+    assert ended.returncode == 1
+    assert f"{daemon.folder}/run/control" in ended.stderr
+    assert "Traceback" not in ended.stderr
+    assert len(list(daemon.drop.iterdir())) == 1
+    assert not server.delivered
+
+
+def test_sighup_while_it_stops_starts_nothing_anew(
+    daemon: DaemonProcess, server: SmtpServer
+) -> None:
+    server.on("data", hang())
+    daemon.start()
+    daemon.put("100001", mail(1))
+    server.wait(lambda s: any(line.startswith(b"DATA") for line in s.heard))
+    daemon.signal(signal.SIGTERM)
+    daemon.wait_for("ServiceDraining")
+
+    daemon.signal(signal.SIGHUP)
+    daemon.signal(signal.SIGTERM)
+
+    assert daemon.wait() == 0
+    assert not daemon.of("ConfigReloaded")

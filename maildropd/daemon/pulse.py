@@ -1,0 +1,54 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What systemd hears of us from time to time: that we live, and how things stand."""
+
+from maildropd.daemon import status
+from maildropd.daemon.engine import Surroundings
+from maildropd.mail.errors import TransientError
+from maildropd.mail.service_events import LoopStuck
+from maildropd.queue.manager import Manager
+from maildropd.store.base import QueueStore
+
+
+class Pulse:
+    """Feeds the watchdog while all loops keep their word, and keeps STATUS= true."""
+
+    def __init__(
+        self, surroundings: Surroundings, store: QueueStore, manager: Manager
+    ) -> None:
+        """Begin with nothing said."""
+        self._surroundings = surroundings
+        self._store = store
+        self._manager = manager
+        self._late: tuple[str, ...] = ()
+        self._line = ""
+
+    def feed(self) -> bool:
+        """Feed the watchdog, unless a loop is late; return whether none is."""
+        around = self._surroundings
+        late = around.heartbeats.late()
+        if not late:
+            around.notifier.watchdog()
+        elif late != self._late:
+            around.journal.emit(LoopStuck(loops=", ".join(late)))
+        self._late = late
+        return not late
+
+    def tell(self) -> bool:
+        """Say how things stand; return whether that is news."""
+        try:
+            line = self._condition()
+        except TransientError:  # it may pass; if it stays, the writer says so
+            line = "the store cannot be read"
+        if line == self._line:
+            return False
+        self._line = line
+        self._surroundings.notifier.status(line)
+        return True
+
+    def _condition(self) -> str:
+        return status.line(
+            self._store.counts(),
+            self._store.oldest(),
+            self._manager.lanes,
+            self._surroundings.clock.now(),
+        )

@@ -1,0 +1,222 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The daemon's life when something near it does not work."""
+
+import asyncio
+import threading
+from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import cast
+
+import pytest
+
+from maildropd.config.errors import ConfigErrors, Mistake, Place
+from maildropd.config.model import Config, DaemonConfig
+from maildropd.daemon.engine import (
+    Blueprint,
+    Engine,
+    PatientJournal,
+    Surroundings,
+)
+from maildropd.daemon.service import Service
+from maildropd.host.heartbeat import Heartbeats
+from maildropd.host.notify import Notifier
+from maildropd.mail.errors import StoreUnusable
+from maildropd.mail.service_events import ServiceStopped
+from maildropd.queue.manager import Manager, Routing
+from maildropd.store.base import QueueStore, State
+from tests.fakes.clock import FakeClock
+from tests.fakes.journal import FakeJournal
+
+
+class Journal(FakeJournal):
+    """Never behind."""
+
+    def catch_up(self) -> bool:
+        return True
+
+
+class Words(Notifier):
+    """What the service manager was told."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.told: list[str] = []
+        self.stopping_said = threading.Event()
+
+    def _tell(self, *lines: str) -> None:
+        self.told += lines
+        if "STOPPING=1" in lines:
+            self.stopping_said.set()
+
+
+class Store:
+    """Answers, or does not."""
+
+    def __init__(self) -> None:
+        self.broken = False
+        self.closed = False
+
+    def take_over(self, now: datetime) -> "Store":
+        return self
+
+    def result(self) -> int:
+        return 0
+
+    def counts(self) -> Mapping[State, int]:
+        if self.broken:
+            raise StoreUnusable("queue.db: disk I/O error")
+        return {State.READY: 3}
+
+    def oldest(self) -> None:
+        return None
+
+    def close(self) -> None:
+        self.closed = True
+
+
+class Queue:
+    """A manager that takes as long to stop as it is told."""
+
+    lanes = ()
+    in_flight = 0
+
+    def __init__(self) -> None:
+        self.may_stop = threading.Event()
+        self.may_stop.set()
+        self.started = self.stopped = False
+
+    def start(self) -> None:
+        self.started = True
+
+    def stop(self, patience: Callable[[], bool]) -> None:
+        assert self.may_stop.wait(10)
+        self.stopped = True
+
+
+class Door:
+    """A control socket nobody uses."""
+
+    def __init__(self, then: Callable[[], None] = lambda: None) -> None:
+        self._then = then
+
+    async def start(self) -> None:
+        self._then()
+
+    async def close(self) -> None:
+        return
+
+
+class Desk:
+    """A service with all it needs."""
+
+    def __init__(self) -> None:
+        self.clock = FakeClock()
+        self.journal = Journal()
+        self.words = Words()
+        self.store = Store()
+        self.queue = Queue()
+        self.read_when_started: list[bool] = []
+        self.heartbeats = Heartbeats(self.clock)
+        here = Path("/nowhere")
+        config = Config(
+            source=here,
+            daemon=DaemonConfig(state_directory=here, runtime_directory=here),
+        )
+        engine = Engine(config=config, routing=cast(Routing, None), intakes=())
+        self.service = Service(
+            Surroundings(
+                clock=self.clock,
+                journal=cast(PatientJournal, self.journal),
+                heartbeats=self.heartbeats,
+                notifier=self.words,
+            ),
+            cast(Blueprint, self),
+            cast(QueueStore, self.store),
+            cast(Manager, self.queue),
+            engine,
+        )
+
+    def read(self) -> Config:
+        self.read_when_started.append(self.queue.started)
+        raise ConfigErrors([Mistake(place=Place(file=Path("x")), text="wrong")])
+
+    def live(self, door: Door, until: Callable[[], None]) -> None:
+        """Run the service; ``until`` is called once it is ready."""
+        asyncio.run(self.service.run(door, until))
+
+
+def test_a_store_that_cannot_be_read_for_a_moment_ends_no_daemon() -> None:
+    desk = Desk()
+
+    def ready() -> None:
+        desk.store.broken = True
+        asyncio.get_running_loop().call_later(0.05, desk.service._stop)
+
+    desk.live(Door(), ready)
+
+    assert "STATUS=the store cannot be read" in desk.words.told
+    assert desk.journal.of(ServiceStopped)
+    assert desk.store.closed
+
+
+def test_a_drain_that_hangs_gets_no_more_time_and_no_watchdog() -> None:
+    """A disk that never answers: systemd has to end what cannot end itself."""
+    desk = Desk()
+    desk.queue.may_stop.clear()
+    desk.heartbeats.beat("store-writer", timedelta(seconds=30))
+
+    def ready() -> None:
+        desk.clock.forward(timedelta(minutes=1))
+        desk.words.told.clear()
+        loop = asyncio.get_running_loop()
+        desk.service._stop()
+        loop.call_later(0.3, desk.queue.may_stop.set)
+
+    desk.live(Door(), ready)
+
+    assert not [each for each in desk.words.told if each.startswith("EXTEND")]
+    assert "WATCHDOG=1" not in desk.words.told
+
+
+def test_a_reload_that_comes_early_waits_until_the_daemon_has_started() -> None:
+    """SIGHUP came early, and each spool got two threads."""
+    desk = Desk()
+    tasks: list[asyncio.Task[list[str]]] = []
+
+    def begin() -> None:
+        early = asyncio.to_thread(desk.service.reload)
+        tasks.append(asyncio.get_running_loop().create_task(early))
+
+    def ready() -> None:
+        asyncio.get_running_loop().call_later(0.1, desk.service._stop)
+
+    desk.live(Door(begin), ready)
+
+    assert desk.read_when_started == [True]
+
+
+def test_what_cannot_listen_to_operators_never_begins_to_deliver() -> None:
+    """It delivered some mail at each try to start, and remembered nothing of it."""
+    desk = Desk()
+
+    def refuse() -> None:
+        raise PermissionError("not here")
+
+    with pytest.raises(PermissionError):
+        desk.live(Door(refuse), lambda: None)
+
+    assert not desk.queue.started
+
+
+def test_what_fails_just_after_mail_flows_still_drains() -> None:
+    desk = Desk()
+
+    def fail() -> None:
+        raise BrokenPipeError
+
+    with pytest.raises(BrokenPipeError):
+        desk.live(Door(), fail)
+
+    assert desk.queue.stopped
+    assert desk.store.closed
