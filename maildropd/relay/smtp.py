@@ -12,7 +12,7 @@ from datetime import timedelta
 from maildropd.config.model import RelayConfig, Tls
 from maildropd.host.clock import Clock
 from maildropd.mail.envelope import QueueId
-from maildropd.mail.errors import RouteError
+from maildropd.mail.errors import RouteError, StoreUnusable
 from maildropd.mail.outcome import Outcome
 from maildropd.mail.reply import Reply
 from maildropd.relay.base import Alive, Delivery
@@ -55,7 +55,8 @@ class SmtpTransport:
             try:
                 part = todo[start : start + _RECIPIENTS]
                 outcomes += self._carry(message, part, alive)
-            except RouteError as error:
+            except (RouteError, StoreUnusable) as error:
+                # Who has the mail already must not get it again for this.
                 if not outcomes:
                     raise
                 rest = deferral(error.reply, self._config.destination)

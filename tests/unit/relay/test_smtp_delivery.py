@@ -1,8 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """Mail arrives: byte for byte, to whom it was meant, over one connection."""
 
+from collections.abc import Iterator
+from dataclasses import replace
+from itertools import count
+
 import pytest
 
+from maildropd.mail.errors import StoreUnusable
 from maildropd.mail.outcome import Disposition, Outcome
 from tests.fakes.actions import reply, reply_and_close, usual
 from tests.fakes.relay import CONTENT, alive, delivery, transport
@@ -167,3 +172,29 @@ def test_a_route_that_breaks_after_the_first_hundred_defers_the_others(
     assert dispositions(outcomes) == [Disposition.DELIVERED] * 100 + deferred
     assert outcomes[-1].reply.code == 451
     assert "closed for today" in outcomes[-1].reply.text
+
+
+def test_content_that_cannot_be_read_again_doubles_nothing_for_the_first_hundred() -> (
+    None
+):
+    """The first hundred had it; the store fails before the second."""
+    sent = delivery(
+        *(f"r{n}@example.net" for n in range(250)), content=b"x\n" * 200_000
+    )
+    reads = count(1)
+
+    def content() -> Iterator[bytes]:
+        if next(reads) > 2:  # the first is to look for octets beyond ASCII
+            raise StoreUnusable("too many open files")
+        yield from sent.content()
+
+    with SmtpServer() as server:
+        way = transport(server)
+        outcomes = way.attempt(replace(sent, content=content), alive)
+        way.close()
+
+    assert [each.disposition for each in outcomes[:100]] == [
+        Disposition.DELIVERED
+    ] * 100
+    assert [each.disposition for each in outcomes[100:]] == [Disposition.DEFERRED] * 150
+    assert len(server.delivered) == 1
