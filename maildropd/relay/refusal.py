@@ -34,15 +34,20 @@ def refusal(said: Said, step: Step) -> Reply:
     return Reply(reply.code, reply.status, f"{reply.text} (in reply to {step})")
 
 
-def misconfigured(reply: Reply, step: Step) -> bool:
+def misconfigured(reply: Reply) -> bool:
     """Tell whether the server refuses us, rather than this mail."""
     if not reply.permanent:
         return False
-    return (
-        reply.code in _NOT_LOGGED_IN
-        or reply.status in _CREDENTIALS
-        or (step is Step.MAIL and reply.status == "5.7.0")
-    )
+    return reply.code in _NOT_LOGGED_IN or reply.status in _CREDENTIALS
+
+
+def unclear(reply: Reply) -> bool:
+    """Tell whether a refusal of MAIL may mean us or the sender it names.
+
+    Then the message waits, and no other: the sender is a submitter's choice,
+    and must neither fail by our fault nor stop what others have submitted.
+    """
+    return reply.permanent and reply.status == "5.7.0"
 
 
 def deferral(reply: Reply, relay: str, *, in_doubt: bool = False) -> Outcome:

@@ -12,8 +12,8 @@ from datetime import timedelta
 from maildropd.config.model import RelayConfig, Tls
 from maildropd.host.clock import Clock
 from maildropd.mail.envelope import QueueId
-from maildropd.mail.errors import RouteError, StoreUnusable
-from maildropd.mail.outcome import Outcome
+from maildropd.mail.errors import RouteError, RouteMisconfigured, StoreUnusable
+from maildropd.mail.outcome import Disposition, Outcome
 from maildropd.mail.reply import Reply
 from maildropd.relay.base import Alive, Delivery
 from maildropd.relay.dialogue import Interrupted
@@ -42,6 +42,7 @@ class SmtpTransport:
         self._context: ssl.SSLContext | None = None
         self._wire: Wire | None = None
         self._carried = 0  # messages, on this connection
+        self._accepted = False  # one of them was taken
         self._ended: timedelta | None = None  # the last message
         self._aborted = threading.Event()
         self._suspect: QueueId | None = None
@@ -91,8 +92,15 @@ class SmtpTransport:
             # It may have died of idleness, or of the server's own limits: that
             # says nothing about this message, a fresh one asks again at once.
             transaction = Transaction(wire, message, recipients, self._config)
-            with contextlib.suppress(Interrupted, ConnectionLost):
+            try:
                 return self._run(transaction)
+            except (Interrupted, ConnectionLost):
+                pass
+            except RouteMisconfigured as error:
+                # Said to one who had a yes before, it is about this message.
+                if self._accepted:
+                    return transaction.end(error.reply)
+                raise
         transaction = Transaction(self._open(alive), message, recipients, self._config)
         try:
             return self._run(transaction)
@@ -129,6 +137,7 @@ class SmtpTransport:
             self._context = context(self._config)
         self._wire = wire = Wire(self._who.hostname, self._clock, alive)
         self._carried = 0
+        self._accepted = False
         try:
             open_session(wire, self._who, self._context)
         except RouteError:
@@ -148,6 +157,8 @@ class SmtpTransport:
             if not finished:  # for whatever reason: nobody knows where we stand
                 self._drop()
         self._carried += 1
+        taken = Disposition.DELIVERED
+        self._accepted |= any(each.disposition is taken for each in outcomes)
         self._ended = self._clock.monotonic()
         self._suspect = None
         return outcomes

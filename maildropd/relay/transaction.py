@@ -16,7 +16,7 @@ from maildropd.mail.reply import Reply
 from maildropd.relay import commands
 from maildropd.relay.dialogue import Dialogue, Interrupted
 from maildropd.relay.letter import Letter
-from maildropd.relay.refusal import Step, deferral, misconfigured, refusal
+from maildropd.relay.refusal import Step, deferral, misconfigured, refusal, unclear
 from maildropd.relay.wire import OUT_OF_STEP, ConnectionLost, Wire
 
 _UNASKED = timedelta(seconds=5)  # for the rest of a reply that has begun to arrive
@@ -102,15 +102,16 @@ class Transaction:
         denied: dict[int, Reply] = {}
         if said and said[0][0] >= 400:
             reply = refusal(said[0], Step.MAIL)
-            if misconfigured(reply, Step.MAIL):
+            if misconfigured(reply):
                 return dict.fromkeys(named, reply)
-            self._give(named, Outcome.of(reply, self._relay))
+            decide = deferral if unclear(reply) else Outcome.of
+            self._give(named, decide(reply, self._relay))
             return denied
         for number, answer in zip(named, said[1:], strict=False):
             if answer[0] < 400:
                 continue
             reply = refusal(answer, Step.RCPT)
-            if misconfigured(reply, Step.RCPT):
+            if misconfigured(reply):
                 denied[number] = reply
             else:
                 self._outcomes[number] = Outcome.of(reply, self._relay)

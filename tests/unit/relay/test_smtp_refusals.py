@@ -126,6 +126,36 @@ def test_authentication_demanded_for_some_recipients_defers_those(
     assert outcomes[0].reply.status == "4.7.0"
 
 
+def test_a_sender_refused_for_security_waits_alone(server: SmtpServer) -> None:
+    """550 5.7.0 may mean us or this sender; one user's mail stopped all other mail."""
+    server.on("mail", reply("550 5.7.0 not this sender"), matching="mallory")
+    with server:
+        way = transport(server)
+        [denied] = way.attempt(delivery(BOB, sender="mallory@example.org"), alive)
+        [taken] = way.attempt(delivery(BOB, number=2), alive)
+        way.close()
+
+    assert denied.disposition is DEFERRED
+    assert denied.reply.status == "4.7.0"
+    assert taken.disposition is DELIVERED
+
+
+def test_who_had_a_yes_on_this_connection_is_not_refused_altogether(
+    server: SmtpServer,
+) -> None:
+    """One message that a server will not take stopped all others for an hour."""
+    server.on("mail", reply("535 5.7.8 not you"), matching="mallory")
+    with server:
+        way = transport(server)
+        [first] = way.attempt(delivery(BOB), alive)
+        [denied] = way.attempt(
+            delivery(BOB, sender="mallory@example.org", number=2), alive
+        )
+        way.close()
+
+    assert [first.disposition, denied.disposition] == [DELIVERED, DEFERRED]
+
+
 @pytest.mark.parametrize("words", ["550 5.7.1 no", "553 5.1.8 bad sender", "554 no"])
 def test_a_sender_refused_in_plain_words_is_this_messages_trouble(
     server: SmtpServer, words: str
