@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 from maildropd.edge.spool import forms
 from maildropd.edge.spool.draft import Draft
-from maildropd.edge.spool.sight import LOCK, Sight
+from maildropd.edge.spool.sight import Sight
 from maildropd.mail.errors import MailError, Malformed, NotYet, TransientError
 
 # Not blocking, so that a pipe which takes the name in between does not hold us.
@@ -66,7 +66,7 @@ class OpenFile:
         while self._done < self._size:
             yield self._read()
         self._check_unchanged()
-        if Sight.of(self._directory, self._sight.name + LOCK):
+        if self._sight.lock(self._directory):
             raise NotYet("it was locked while it was read")
 
     @property

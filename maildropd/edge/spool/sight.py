@@ -71,6 +71,17 @@ class Sight:
             raise
         return cls(name, status)
 
+    def lock(self, directory: int) -> Self | None:
+        """Return what locks it, if anything does.
+
+        A lock is its writer's, or root's: names can be guessed, and nobody
+        may hold up, or have set aside, what somebody else has left.
+        """
+        found = self.of(directory, self.name + LOCK)
+        if found and found.status.st_uid in (self.status.st_uid, 0):
+            return found
+        return None
+
     @classmethod
     def failed(cls, name: bytes) -> Self:
         """Stand for a name that cannot even be looked at."""

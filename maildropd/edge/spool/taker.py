@@ -15,7 +15,7 @@ from maildropd.edge.spool.file import OpenFile, Unreadable
 from maildropd.edge.spool.left import LeftAlone
 from maildropd.edge.spool.quarantine import Quarantine
 from maildropd.edge.spool.rest import NextLook, Rest
-from maildropd.edge.spool.sight import LOCK, Sight, shown
+from maildropd.edge.spool.sight import Sight, shown
 from maildropd.edge.spool.under_way import NotRemoved, UnderWay
 from maildropd.mail.envelope import Submission, Submitter
 from maildropd.mail.errors import NotYet, PermanentError, TransientError
@@ -128,7 +128,7 @@ class Taker:
         if sight.is_directory:
             self._left.add(sight, "it is a directory", final=True)
             return
-        if lock := Sight.of(self._drop.descriptor, sight.name + LOCK):
+        if lock := sight.lock(self._drop.descriptor):
             self._wait_for(lock, sight)
             return
         rest = self._rest.remaining(sight)

@@ -4,6 +4,8 @@
 import os
 from datetime import timedelta
 
+import pytest
+
 from maildropd.mail.events import FileLeftAlone, MessageQuarantined
 from maildropd.mail.service_events import LockAbandoned
 from tests.unit.spool.stage import CONTENT, MAIL, POLL, Stage
@@ -102,3 +104,28 @@ def test_a_lock_without_a_mail_is_left_to_its_writer(stage: Stage) -> None:
 
     assert stage.names() == ["mail.lck"]
     assert stage.journal.of(FileLeftAlone) == []
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can leave it to others")
+def test_nobody_can_lock_the_mail_of_somebody_else(stage: Stage) -> None:
+    """Names can be guessed: such a lock held mail up, and then had it set aside."""
+    alice, mallory = 4711, 4712
+    os.chown(stage.write("mail"), alice, alice)
+    os.chown(stage.write("mail.lck"), mallory, mallory)
+
+    stage.run()
+    stage.rest()
+
+    assert stage.contents == [CONTENT]
+    assert stage.names() == ["mail.lck"]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can leave it to others")
+def test_root_can_lock_every_mail(stage: Stage) -> None:
+    os.chown(stage.write("mail"), 4711, 4711)
+    stage.write("mail.lck")
+
+    stage.run()
+    stage.rest()
+
+    assert stage.contents == []
