@@ -5,6 +5,7 @@ Whatever a file does to us, the next one is handled all the same.
 """
 
 import traceback
+from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
@@ -23,6 +24,7 @@ from maildropd.mail.events import MessageQuarantined
 from maildropd.mail.service_events import InternalError, LockAbandoned
 
 _WINDOW = 200  # submissions that wait for the store together, and share a commit
+_OCTETS = 8 * 1024 * 1024  # of theirs, in memory until they are stored
 _HOPELESS = 50  # refusals of the store in a row, and the rest can wait
 _FIRST_PAUSE = timedelta(seconds=1)
 _PROMISE = timedelta(minutes=1)
@@ -105,8 +107,9 @@ class Taker:
             self._take(sight, told=told)
         except Exception as error:  # noqa: BLE001 - one file stops no other
             self._judge(sight, error)
-        if len(self._under_way) >= _WINDOW:
-            self.settle(_WINDOW // 2)
+        waiting = len(self._under_way)
+        if waiting >= _WINDOW or self._under_way.octets >= _OCTETS:
+            self.settle(waiting // 2)
 
     def settle(self, leave: int = 0) -> None:
         """Wait until no more than ``leave`` submissions are under way."""
@@ -149,13 +152,19 @@ class Taker:
                 reverse_path=draft.reverse_path,
                 recipients=draft.recipients,
                 submitter=Submitter(name=name, uid=uid),
-                content=file.content(draft),
+                content=self._breathing(file.content(draft)),
                 key=sight.key,
                 message_id=draft.message_id,
             )
             self._under_way.add(sight, self._injector.submit(submission))
         finally:
             file.close()
+
+    def _breathing(self, pieces: Iterator[bytes]) -> Iterator[bytes]:
+        """A large mail may take its time, as long as it comes."""
+        for piece in pieces:
+            self.alive()
+            yield piece
 
     def _wait_for(self, lock: Sight, sight: Sight) -> None:
         """Let a locked mail wait, but not for ever."""

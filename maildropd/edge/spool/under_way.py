@@ -34,6 +34,7 @@ class UnderWay:
         self._alive = alive
         self._waiting: deque[tuple[Sight, Future[Stored]]] = deque()
         self._submitted: set[str] = set()
+        self._octets = 0
         self._removed: list[str] = []  # keys; the directory is not synced yet
         self._forgetting: deque[tuple[Future[None], Sequence[str]]] = deque()
         self._unforgotten: set[str] = set()  # keys of files that are gone
@@ -41,9 +42,15 @@ class UnderWay:
     def __len__(self) -> int:
         return len(self._waiting)
 
+    @property
+    def octets(self) -> int:
+        """How large they are together."""
+        return self._octets
+
     def add(self, sight: Sight, stored: Future[Stored]) -> None:
         """Take note of a submission."""
         self._submitted.add(sight.key)
+        self._octets += sight.status.st_size
         self._waiting.append((sight, stored))
 
     def has(self, sight: Sight) -> bool:
@@ -71,6 +78,7 @@ class UnderWay:
             sight, stored = self._waiting.popleft()
             error = self._end_of(stored) or self._remove(directory, sight)
             self._submitted.discard(sight.key)
+            self._octets -= sight.status.st_size
             if error is not None:
                 failed.append((sight, error))
         self._forget(directory)

@@ -1,0 +1,49 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Mail of some size: it takes memory and time, and both have bounds."""
+
+from datetime import timedelta
+
+import pytest
+
+from maildropd.edge.spool.file import OpenFile
+from tests.unit.spool.stage import MAIL, Stage
+
+
+def test_what_waits_for_the_store_is_bounded_in_octets_too(stage: Stage) -> None:
+    """Two hundred mails of 250 KB each were 50 MB, and twice that in the end."""
+    most = 0
+
+    def count() -> None:
+        nonlocal most
+        under_way = stage.pickup._taker._under_way
+        most = max(most, sum(each.status.st_size for each, _ in under_way._waiting))
+
+    stage.store.while_storing = count
+    for number in range(100):
+        stage.write(f"mail{number}", MAIL + b"x" * 250_000)
+
+    stage.rest()
+
+    assert len(stage.contents) == 100
+    assert most <= 8 * 1024 * 1024
+
+
+def test_a_large_mail_on_a_slow_disk_is_no_hung_spool(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The watchdog killed a daemon that was still reading, again and again."""
+    late: list[str] = []
+    read = OpenFile._read
+
+    def slowly(file: OpenFile) -> bytes:
+        stage.clock.forward(timedelta(seconds=40))
+        late.extend(stage.heartbeats.late())
+        return read(file)
+
+    monkeypatch.setattr(OpenFile, "_read", slowly)
+    stage.write("mail", MAIL + b"x" * 900_000)
+
+    stage.closed("mail")
+
+    assert len(stage.contents) == 1
+    assert late == []
