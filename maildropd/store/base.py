@@ -194,7 +194,7 @@ class QueueStore(Protocol):
         ...
 
     def flush(self, queue_ids: Sequence[QueueId], now: datetime) -> Future[int]:
-        """Make deferred recipients due now, all or some messages'; count them."""
+        """Make due what waits for its time, all or some messages'; count it."""
         ...
 
     def close(self) -> None:

@@ -80,12 +80,16 @@ def remove(transaction: Transaction, owner: str, queue_id: QueueId) -> bool:
 def flush_these(
     transaction: Transaction, owner: str, queue_ids: Sequence[QueueId], now: datetime
 ) -> int:
-    """Make the deferred recipients of some messages due."""
+    """Make due the recipients of some messages that wait for their time.
+
+    Also what was never tried: a clock that was ahead when a mail arrived, and
+    was set right since, leaves it waiting for days or years.
+    """
     at = micros(now)
     return sum(
         transaction.execute(
-            "UPDATE recipient SET due = ? WHERE queue_id = ? AND state = 'deferred'"
-            " AND due > ? AND owner IS NOT ?",
+            "UPDATE recipient SET due = ? WHERE queue_id = ?"
+            " AND state IN ('ready', 'deferred') AND due > ? AND owner IS NOT ?",
             (at, queue_id, at, owner),
         ).rowcount
         for queue_id in queue_ids
@@ -93,7 +97,7 @@ def flush_these(
 
 
 class Flush:
-    """Make all deferred recipients due, in steps, with one future for all."""
+    """Make all due that waits for its time, in steps, with one future for all."""
 
     def __init__(self, writer: Writer, owner: str, now: datetime) -> None:
         """Begin."""
@@ -110,11 +114,13 @@ class Flush:
     def _some(self, transaction: Transaction) -> int:
         """Flush some; fewer than FLUSH_STEP are the last."""
         at = micros(self._now)
-        chosen = transaction.execute(
-            "SELECT queue_id, number FROM recipient WHERE state = 'deferred'"
-            " AND due > ? AND owner IS NOT ? ORDER BY due LIMIT ?",
-            (at, self._owner, FLUSH_STEP),
-        ).fetchall()
+        chosen: list[tuple[str, int]] = []
+        for state in (State.READY, State.DEFERRED):  # not in one: it would sort
+            chosen += transaction.execute(
+                "SELECT queue_id, number FROM recipient WHERE state = ?"
+                " AND due > ? AND owner IS NOT ? ORDER BY due LIMIT ?",
+                (state, at, self._owner, FLUSH_STEP - len(chosen)),
+            )
         transaction.executemany(
             "UPDATE recipient SET due = ? WHERE queue_id = ? AND number = ?",
             [(at, queue_id, number) for queue_id, number in chosen],

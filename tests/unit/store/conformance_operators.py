@@ -176,6 +176,19 @@ class Flushing:
 
         assert [one.envelope.queue_id for one in stage.claim()] == [wanted]
 
+    @pytest.mark.parametrize("everything", [True, False])
+    def test_mail_of_a_clock_that_was_ahead_can_be_made_due(
+        self, stage: Stage, *, everything: bool
+    ) -> None:
+        """It was never tried, so it was not deferred, and waited for a year."""
+        queue_id = stage.add(at=NOON + 8760 * HOUR)
+        assert stage.claim() == []
+
+        named = [] if everything else [queue_id]
+        assert stage.store.flush(named, NOON).result(WAIT) == 1
+
+        assert [one.envelope.queue_id for one in stage.claim()] == [queue_id]
+
     def test_a_flush_leaves_leases_alone(self, stage: Stage) -> None:
         """Made due while it is being delivered, it would be delivered twice."""
         queue_id = deferred(stage)
