@@ -7,6 +7,9 @@ from maildropd.edge.spool.sight import Sight, shown
 from maildropd.mail.event import Journal
 from maildropd.mail.events import FileLeftAlone
 
+# Remembered, and told; anybody can make a million directories in a drop.
+_MOST = 10_000
+
 
 @dataclass(slots=True)
 class _Known:
@@ -24,15 +27,19 @@ class LeftAlone:
         self._journal = journal
         self._known: dict[bytes, _Known] = {}
         self._round = 0
+        self._overflowed = False
 
     def add(self, sight: Sight, reason: str, *, final: bool) -> None:
         """Say so, unless it was said of the same file before."""
         known = self._find(sight)
+        if known is None and len(self._known) >= _MOST:
+            if not self._overflowed:
+                self._overflowed = True
+                self._tell(sight, f"{reason}; and so are more than {_MOST} others")
+            return
         self._known[sight.name] = _Known(sight, final, self._round)
         if known is None:
-            self._journal.emit(
-                FileLeftAlone(spool=self._spool, file=shown(sight.name), reason=reason)
-            )
+            self._tell(sight, reason)
 
     def is_final(self, sight: Sight) -> bool:
         """Tell whether this file, as it is, needs no other look."""
@@ -55,6 +62,12 @@ class LeftAlone:
             if known.round == self._round
         }
         self._round += 1
+        self._overflowed = self._overflowed and len(self._known) >= _MOST
+
+    def _tell(self, sight: Sight, reason: str) -> None:
+        self._journal.emit(
+            FileLeftAlone(spool=self._spool, file=shown(sight.name), reason=reason)
+        )
 
     def _find(self, sight: Sight) -> _Known | None:
         known = self._known.get(sight.name)

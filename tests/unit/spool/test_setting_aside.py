@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from maildropd.edge.spool import left
 from maildropd.mail.errors import TooLarge
 from maildropd.mail.events import FileLeftAlone, MessageQuarantined
 from tests.unit.spool.stage import CONTENT, MAIL, POLL, Stage
@@ -164,6 +165,24 @@ def test_a_directory_is_left_alone_and_told_once(stage: Stage) -> None:
     (stage.path / "folder").mkdir()
     stage.rest(POLL)
     assert len(stage.journal.of(FileLeftAlone)) == 2
+
+
+def test_a_flood_of_directories_fills_neither_memory_nor_log(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(left, "_MOST", 10)
+    for number in range(30):
+        (stage.path / f"folder{number}").mkdir()
+    stage.write("mail")
+
+    for _ in range(3):
+        stage.rest(POLL)
+
+    assert len(stage.contents) == 1
+    assert len(stage.pickup._taker._left._known) == 10
+    events = stage.journal.of(FileLeftAlone)
+    assert len(events) == 11
+    assert "more than 10 others" in events[-1].reason
 
 
 def test_without_a_quarantine_a_file_is_told_once_and_not_read_again(
