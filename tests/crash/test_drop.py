@@ -10,6 +10,7 @@ import random
 import signal
 import sqlite3
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -104,7 +105,7 @@ class Host:
 
     def contents(self) -> list[bytes]:
         """Return what is stored."""
-        with sqlite3.connect(self.folder / "state" / "queue.db") as database:
+        with closing(sqlite3.connect(self.folder / "state/queue.db")) as database:
             return [row[0] for row in database.execute("SELECT octets FROM content")]
 
     def check(self) -> None:
