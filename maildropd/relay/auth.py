@@ -14,7 +14,7 @@ from maildropd.config.model import Auth, RelayConfig
 from maildropd.mail.errors import RouteError, RouteMisconfigured
 from maildropd.mail.reply import Reply
 from maildropd.relay.login import Login
-from maildropd.relay.wire import Said, Wire
+from maildropd.relay.wire import OUT_OF_STEP, ConnectionLost, Said, Wire
 
 # Under TLS a password may be said as it is; only a server that has nothing
 # better gets to store it in a form that CRAM-MD5 needs.
@@ -26,7 +26,13 @@ def authenticate(wire: Wire, login: Login, config: RelayConfig) -> None:
     """Log in, or raise ``RouteError`` or ``RouteMisconfigured``."""
     mechanism = choose(wire, config)
     wire.step("AUTH", config.command_timeout)
-    code, text = _converse(wire, mechanism, login)
+    try:
+        code, text = _converse(wire, mechanism, login)
+    except ConnectionLost as error:
+        if error.reply.status != OUT_OF_STEP:
+            raise
+        # What came is quoted there, and may be our own words, in part.
+        raise wire.lost("not a reply (withheld)", OUT_OF_STEP) from None
     if code == 235:
         return
     reply = _without_secrets(Reply.parse(code, text), login)

@@ -9,7 +9,7 @@ import pytest
 from maildropd.config.model import Auth, Tls
 from maildropd.mail.errors import RouteError, RouteMisconfigured
 from maildropd.relay.login import Login
-from tests.fakes.actions import Action, reply, usual
+from tests.fakes.actions import Action, raw, reply, usual
 from tests.fakes.certificates import certificates
 from tests.fakes.relay import alive, delivery, transport
 from tests.fakes.smtp_server import SmtpServer
@@ -190,6 +190,17 @@ def test_a_server_that_repeats_the_secret_is_not_quoted(echo: str, code: int) ->
     told = "".join(traceback.format_exception(caught.value))
     assert not [secret for secret in _secrets() if secret in told]
     assert "withheld" in str(caught.value.reply)
+
+
+@pytest.mark.parametrize("echo", _secrets())
+def test_what_is_no_reply_to_auth_is_not_quoted(echo: str) -> None:
+    with SmtpServer(users=USERS) as server:
+        server.on("auth", raw(f"AUTH PLAIN {echo}\r\n".encode()))
+        with pytest.raises(RouteError, match="not a reply") as caught:
+            clear(server, auth=Auth.PLAIN)
+
+    told = "".join(traceback.format_exception(caught.value))
+    assert not [secret for secret in _secrets() if secret[:10] in told]
 
 
 def test_a_login_does_not_show_its_password() -> None:
