@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from maildropd.config.lines import Section
-from maildropd.config.model import Auth, Config, QueueConfig, RelayConfig, Tls
+from maildropd.config.model import Config, QueueConfig, RelayConfig, Tls
 
 Complaint = tuple[Section, str, str]
 
@@ -61,6 +61,5 @@ def _relay(relay: RelayConfig) -> Iterator[Complaint]:
     if has_password and not relay.username:
         key = "password_file" if relay.password_file else "password_credential"
         yield section, key, "needs username"
-    in_clear = relay.tls is Tls.NONE and not relay.auth_in_clear
-    if in_clear and relay.username and relay.auth in {Auth.PLAIN, Auth.LOGIN}:
-        yield section, "auth", "never sends a password in clear (try tls = required)"
+    if relay.username and relay.tls is Tls.NONE and not relay.auth_in_clear:
+        yield section, "tls", "never sends a password in clear (try required)"

@@ -89,7 +89,7 @@ class SpoolWatched(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SpoolUnreachable(Event):
-    """The directory is missing or closed to us; it is looked for at each poll."""
+    """The directory is missing or closed to us; it is looked for again and again."""
 
     event_id: ClassVar[str] = "a75ffc590f94570081db55aebd461c5c"
     priority: ClassVar[Priority] = Priority.ERROR

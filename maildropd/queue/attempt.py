@@ -68,10 +68,10 @@ class Attempt:
             return self.give_back(lease, error.reply, route.destination)
         except ContentGone as error:
             return self._without_content(lease, error)
-        except StoreUnusable:
+        except StoreUnusable as error:
             # Out of descriptors, say: that is our trouble, and it passes.
-            later = self._clock.now() + _UNREADABLE
-            return self._judge.give_back(lease, later, None, "")
+            now = self._clock.now()
+            return self._judge.postpone(lease, now, error.reply, _UNREADABLE)
         except Exception as error:  # noqa: BLE001 (this mail waits; all others go on)
             self._journal.emit(_bug("one attempt", error))
             outcomes = _all_deferred(lease, "a bug of ours", route.destination)

@@ -63,6 +63,21 @@ class Judge:
             for recipient in lease.recipients
         ]
 
+    def postpone(
+        self, lease: Lease, now: datetime, reply: Reply, pause: timedelta
+    ) -> list[Verdict]:
+        """Return recipients for later: trouble of ours, which no age makes final."""
+        outcome = _deferred(reply, "none")
+        return [
+            replace(
+                _untouched(lease, recipient, now + pause, reply, ""),
+                event=RecipientDeferred(
+                    **_told(lease, recipient, outcome, now), retry_in=pause
+                ),
+            )
+            for recipient in lease.recipients
+        ]
+
     def _one(
         self, lease: Lease, recipient: LeasedRecipient, outcome: Outcome, now: datetime
     ) -> Verdict:

@@ -97,8 +97,8 @@ WRONG = [
         ":3: password_file: the value and password_credential exclude each other",
     ),
     (
-        "[relay a]\ntls=none\nauth=plain\nusername=a\npassword_file=p",
-        ':3: auth: "plain" never sends a password in clear (try tls = required)',
+        "[relay a]\ntls=none\nusername=a\npassword_file=p",
+        ':2: tls: "none" never sends a password in clear (try required)',
     ),
 ]
 

@@ -256,6 +256,8 @@ def test_old_mail_that_cannot_be_read_just_now_is_neither_failed_nor_spun_on(
     view = desk.store.show(name)
     assert view is not None
     assert view.recipients[0].state is State.READY
+    (told,) = desk.journal.of(RecipientDeferred)
+    assert (told.queue_id, told.reply.text) == (name, "too many open files")
     desk.go(timedelta(seconds=30))
     desk.journal.wait_for(MessageDone, 2)
 
