@@ -4,6 +4,7 @@
 from dataclasses import dataclass
 from typing import Protocol
 
+from maildropd.config.errors import ConfigErrors, Mistake, Place
 from maildropd.config.model import Config
 from maildropd.host.clock import Clock
 from maildropd.host.heartbeat import Heartbeats
@@ -80,3 +81,17 @@ class Door(Protocol):
     async def close(self) -> None:
         """Stop listening."""
         ...
+
+
+def refuse_moves(old: Config, new: Config) -> None:
+    """Raise ``ConfigErrors`` for what only a restart can change."""
+    moved = [
+        Mistake(
+            place=Place(file=new.source),
+            text=f"{key}: cannot change while the daemon runs (restart it)",
+        )
+        for key in ("state_directory", "runtime_directory")
+        if getattr(old.daemon, key) != getattr(new.daemon, key)
+    ]
+    if moved:
+        raise ConfigErrors(moved)

@@ -14,15 +14,22 @@ from collections.abc import Callable
 from datetime import timedelta
 
 from maildropd import __version__
-from maildropd.config.errors import ConfigErrors, Mistake, Place
-from maildropd.config.model import Config
+from maildropd.config.errors import ConfigErrors
 from maildropd.daemon import status
-from maildropd.daemon.engine import Blueprint, Door, Engine, Surroundings
+from maildropd.daemon.engine import (
+    Blueprint,
+    Door,
+    Engine,
+    Intake,
+    Surroundings,
+    refuse_moves,
+)
 from maildropd.daemon.pulse import Pulse
 from maildropd.mail.errors import TransientError
 from maildropd.mail.service_events import (
     ConfigRefused,
     ConfigReloaded,
+    InternalError,
     ServiceDraining,
     ServiceReady,
     ServiceStopped,
@@ -65,6 +72,7 @@ class Service:
         self._pulse = Pulse(surroundings, store, manager)
         self._changing = False
         self._running = False
+        self._waiting: tuple[Intake, ...] = ()
 
     async def run(self, door: Door, ready: Callable[[], None]) -> None:
         """Live until SIGTERM or SIGINT; ``ready`` is called once mail flows."""
@@ -98,13 +106,13 @@ class Service:
             self._notifier.reloading()
             try:
                 config = self._blueprint.read()
-                self._refuse_moves(config)
+                refuse_moves(self._engine.config, config)
                 engine = self._blueprint.engine(config)
-            except ConfigErrors as errors:
-                reason = "; ".join(errors.lines)
-                source = str(self._engine.config.source)
+            except (ConfigErrors, OSError) as error:
+                lines = error.lines if isinstance(error, ConfigErrors) else [str(error)]
+                reason, source = "; ".join(lines), str(self._engine.config.source)
                 self._journal.emit(ConfigRefused(config=source, reason=reason))
-                return errors.lines
+                return lines
             else:
                 self._replace(engine)
                 self._journal.emit(ConfigReloaded(config=str(config.source)))
@@ -141,8 +149,8 @@ class Service:
             await door.start()
             taken_over = self._store.take_over(self._clock.now()).result()
             self._manager.start()
-            for intake in self._engine.intakes:
-                intake.start()
+            self._waiting = self._engine.intakes
+            self._begin()
             self._running = True
         self._journal.emit(ServiceReady(queued=self._queued(), taken_over=taken_over))
         self._notifier.ready()
@@ -152,6 +160,7 @@ class Service:
         self._stirring = False
         self._stirred.clear()
         self._journal.catch_up()
+        self._begin_waiting()
         self._pulse.feed()
         self._changing = self._pulse.tell()
 
@@ -185,27 +194,31 @@ class Service:
         self._stopped.set()
         self._stirred.set()
 
-    def _refuse_moves(self, config: Config) -> None:
-        """Refuse what only a restart can change."""
-        old, new = self._engine.config.daemon, config.daemon
-        moved = [
-            Mistake(
-                place=Place(file=config.source),
-                text=f"{key}: cannot change while the daemon runs (restart it)",
-            )
-            for key in ("state_directory", "runtime_directory")
-            if getattr(old, key) != getattr(new, key)
-        ]
-        if moved:
-            raise ConfigErrors(moved)
-
     def _replace(self, engine: Engine) -> None:
         for intake in self._engine.intakes:
             intake.stop()
         self._engine = engine
         self._manager.reroute(engine.routing)
-        for intake in engine.intakes:
-            intake.start()
+        self._waiting = engine.intakes
+        self._begin()
+
+    def _begin(self) -> None:
+        """Start the spools that wait for it; out of descriptors, try again later."""
+        waiting, self._waiting = self._waiting, ()
+        for intake in waiting:
+            try:
+                intake.start()
+            except OSError as error:
+                self._waiting += (intake,)
+                what = InternalError(where="a spool", error=repr(error), traceback="")
+                self._journal.emit(what)
+
+    def _begin_waiting(self) -> None:
+        if self._waiting and self._reloading.acquire(blocking=False):
+            try:
+                self._begin()
+            finally:
+                self._reloading.release()
 
     async def _end(self, door: Door) -> None:
         self._notifier.stopping()
@@ -224,7 +237,7 @@ class Service:
 
     def _drain(self) -> None:
         with self._reloading:
-            self._running = False
+            self._running, self._waiting = False, ()
             for intake in self._engine.intakes:
                 intake.stop()
             self._manager.stop(self._patient)

@@ -4,6 +4,7 @@
 import asyncio
 import threading
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import cast
@@ -22,7 +23,7 @@ from maildropd.daemon.service import Service
 from maildropd.host.heartbeat import Heartbeats
 from maildropd.host.notify import Notifier
 from maildropd.mail.errors import StoreUnusable
-from maildropd.mail.service_events import ServiceStopped
+from maildropd.mail.service_events import ConfigRefused, InternalError, ServiceStopped
 from maildropd.queue.manager import Manager, Routing
 from maildropd.store.base import QueueStore, State
 from tests.fakes.clock import FakeClock
@@ -117,6 +118,7 @@ class Desk:
         self.store = Store()
         self.queue = Queue()
         self.read_when_started: list[bool] = []
+        self.unreadable: OSError | None = None
         self.heartbeats = Heartbeats(self.clock)
         here = Path("/nowhere")
         config = Config(
@@ -139,6 +141,8 @@ class Desk:
 
     def read(self) -> Config:
         self.read_when_started.append(self.queue.started)
+        if self.unreadable:
+            raise self.unreadable
         raise ConfigErrors([Mistake(place=Place(file=Path("x")), text="wrong")])
 
     def live(self, door: Door, until: Callable[[], None]) -> None:
@@ -220,3 +224,58 @@ def test_what_fails_just_after_mail_flows_still_drains() -> None:
 
     assert desk.queue.stopped
     assert desk.store.closed
+
+
+class Spool:
+    """A way in that fails to start so many times."""
+
+    def __init__(self, failures: int) -> None:
+        self.failures = failures
+        self.started = threading.Event()
+
+    def start(self) -> None:
+        self.failures -= 1
+        if self.failures >= 0:
+            raise OSError("too many open files")
+        self.started.set()
+
+    def stop(self) -> None:
+        self.started.clear()
+
+    def status(self) -> dict[str, object]:
+        return {}
+
+
+def test_a_spool_that_cannot_start_is_started_later_and_holds_up_no_other() -> None:
+    """Out of descriptors at a reload: its mail waited until the next restart."""
+    desk = Desk()
+    slow, quick = Spool(failures=2), Spool(failures=0)
+    desk.service._engine = replace(desk.service._engine, intakes=(slow, quick))
+    seen: list[bool] = []
+
+    def ready() -> None:
+        seen.append(quick.started.is_set())
+        desk.service._tick()
+        desk.service._tick()
+        seen.append(slow.started.is_set())
+        desk.service._stop()
+
+    desk.live(Door(), ready)
+
+    assert seen == [True, True]
+    assert len(desk.journal.of(InternalError)) == 2
+
+
+def test_a_configuration_that_cannot_be_read_just_now_is_refused() -> None:
+    desk = Desk()
+    desk.unreadable = OSError("too many open files")
+    answers: list[list[str]] = []
+
+    def ready() -> None:
+        answers.append(desk.service.reload())
+        desk.service._stop()
+
+    desk.live(Door(), ready)
+
+    assert answers == [["too many open files"]]
+    assert desk.journal.of(ConfigRefused)
