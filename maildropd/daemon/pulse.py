@@ -6,7 +6,7 @@ from maildropd.daemon.engine import Surroundings
 from maildropd.mail.errors import TransientError
 from maildropd.mail.service_events import LoopStuck
 from maildropd.queue.manager import Manager
-from maildropd.store.base import QueueStore
+from maildropd.store.base import QueueStore, State
 
 
 class Pulse:
@@ -44,6 +44,14 @@ class Pulse:
         self._line = line
         self._surroundings.notifier.status(line)
         return True
+
+    def queued(self) -> int:
+        """Return how many recipients wait, for the log; 0 if nobody can tell."""
+        try:
+            counts = self._store.counts()
+        except TransientError:  # a figure for the log is not worth an end
+            return 0
+        return counts.get(State.READY, 0) + counts.get(State.DEFERRED, 0)
 
     def _condition(self) -> str:
         return status.line(

@@ -25,7 +25,6 @@ from maildropd.daemon.engine import (
     refuse_moves,
 )
 from maildropd.daemon.pulse import Pulse
-from maildropd.mail.errors import TransientError
 from maildropd.mail.service_events import (
     ConfigRefused,
     ConfigReloaded,
@@ -35,7 +34,7 @@ from maildropd.mail.service_events import (
     ServiceStopped,
 )
 from maildropd.queue.manager import Manager
-from maildropd.store.base import QueueStore, State
+from maildropd.store.base import QueueStore
 
 _TICK = timedelta(seconds=10)
 _BUSY = timedelta(seconds=1)
@@ -152,7 +151,9 @@ class Service:
             self._waiting = self._engine.intakes
             self._begin()
             self._running = True
-        self._journal.emit(ServiceReady(queued=self._queued(), taken_over=taken_over))
+        self._journal.emit(
+            ServiceReady(queued=self._pulse.queued(), taken_over=taken_over)
+        )
         self._notifier.ready()
 
     def _tick(self) -> None:
@@ -230,7 +231,7 @@ class Service:
             if self._pulse.feed():
                 self._notifier.extend_timeout(_EXTENSION)
             await asyncio.wait({ended}, timeout=1)
-        queued = self._queued()
+        queued = self._pulse.queued()
         self._store.close()
         ended.result()
         self._journal.emit(ServiceStopped(queued=queued))
@@ -244,10 +245,3 @@ class Service:
 
     def _patient(self) -> bool:
         return self._deadline is None or self._clock.monotonic() < self._deadline
-
-    def _queued(self) -> int:
-        try:
-            counts = self._store.counts()
-        except TransientError:  # a figure for the log is not worth an end
-            return 0
-        return counts.get(State.READY, 0) + counts.get(State.DEFERRED, 0)
