@@ -21,6 +21,10 @@ class Peer(Protocol):
         """Send; raise ``Ended`` when the client has gone."""
         ...
 
+    def flush(self) -> None:
+        """Let go out what was said."""
+        ...
+
     def pause(self, seconds: float) -> None:
         """Let time pass; raise ``Ended`` when the server stops meanwhile."""
         ...
@@ -61,6 +65,7 @@ def drop() -> Action:
     """Close in an orderly way (FIN)."""
 
     def act(peer: Peer) -> None:
+        peer.flush()
         # Not the method of an SSLSocket: that would only take the TLS away.
         socket.socket.shutdown(peer.sock, socket.SHUT_RDWR)
         raise Ended
@@ -72,6 +77,7 @@ def reset() -> Action:
     """Close in a disorderly way (RST)."""
 
     def act(peer: Peer) -> None:
+        peer.flush()
         linger = struct.pack("ii", 1, 0)
         peer.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
         peer.sock.close()

@@ -50,6 +50,9 @@ class Host(Protocol):
         ...
 
 
+_PACKET = 65536
+
+
 class SmtpPeer:
     """Serves one client until somebody has enough."""
 
@@ -59,6 +62,7 @@ class SmtpPeer:
         self._host = host
         self._manners = manners
         self._buffer = b""
+        self._unsent = b""
         self._stage = ""
         self._line = b""
         self._said = b""  # since the last command
@@ -70,6 +74,13 @@ class SmtpPeer:
 
     def converse(self) -> None:
         """Speak until the end."""
+        try:
+            self._converse()
+        except Ended:
+            self.flush()
+            raise
+
+    def _converse(self) -> None:
         self._at("connect")
         if self._manners.implicit:
             self._at("tls")
@@ -90,12 +101,23 @@ class SmtpPeer:
                 self._receive()
 
     def send(self, octets: bytes) -> None:
-        """Send, and remember what was said first."""
+        """Send, and remember what was said first.
+
+        Replies to what came together go out together (RFC 2920 3.2).
+        """
         self._said = (self._said + octets)[:100]
+        self._unsent += octets
+        if len(self._unsent) > _PACKET:
+            self.flush()
+
+    def flush(self) -> None:
+        """Let go out what was said."""
+        octets, self._unsent = self._unsent, b""
         self.sock.sendall(octets)
 
     def pause(self, seconds: float) -> None:
         """Let time pass; a client that hangs up ends the pause by our next word."""
+        self.flush()
         if self._host.stopping.wait(seconds):
             raise Ended
 
@@ -125,6 +147,7 @@ class SmtpPeer:
         return line + b"\n"
 
     def _fill(self) -> None:
+        self.flush()
         octets = self.sock.recv(65536)
         if not octets:
             raise Ended
@@ -158,6 +181,7 @@ class SmtpPeer:
 
     def _usual_tls(self) -> None:
         assert self._manners.tls is not None
+        self.flush()
         self.sock = self._manners.tls.wrap_socket(self.sock, server_side=True)
         self._buffer = b""
 

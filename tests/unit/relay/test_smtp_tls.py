@@ -57,6 +57,7 @@ def test_an_encrypted_connection_that_ended_while_idle_is_replaced(
         def close(peer: actions.Peer) -> None:
             peer.usual()
             peer.send(words)
+            peer.flush()
             socket.socket.shutdown(peer.sock, socket.SHUT_RDWR)
             closed.set()
 
