@@ -11,7 +11,7 @@ import os
 import select
 import socket
 import struct
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from maildropd.mail.event import Event
 
@@ -48,11 +48,20 @@ class Journald:
             return False
         try:
             from systemd import journal  # noqa: PLC0415 - 35 ms, hardly ever needed
-        except ImportError:
-            short = {key: value[:_CUT] for key, value in fields.items()}
+
+            journal.sendv(*_assignments(fields))
+        except (ImportError, OSError):
+            return self._send_short(fields)
+        return True
+
+    def _send_short(self, fields: Mapping[str, str]) -> bool:
+        """Send the beginnings of all values; better than nothing."""
+        short = {key: value[:_CUT] for key, value in fields.items()}
+        try:
             self._socket.sendto(encoded(short), self._path)
-            return True
-        journal.sendv(*(f"{key}={value}" for key, value in fields.items()))
+        except OSError as error:
+            # What never fits is given up, so that nothing waits behind it.
+            return error.errno == errno.EMSGSIZE
         return True
 
     def _listens(self) -> bool:
@@ -89,6 +98,12 @@ def encoded(fields: Mapping[str, str]) -> bytes:
         key.encode("ascii") + b"\n" + struct.pack("<Q", len(value)) + value + b"\n"
         for key, value in ((key, _octets(text)) for key, text in fields.items())
     )
+
+
+def _assignments(fields: Mapping[str, str]) -> Iterator[bytes]:
+    """Yield what libsystemd takes."""
+    for key, value in fields.items():
+        yield key.encode("ascii") + b"=" + _octets(value)
 
 
 def is_our_stderr(stream: str | None) -> bool:

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The native protocol, read back by a journal of our own."""
 
+import errno
 import socket
 import struct
 from collections.abc import Iterator
@@ -145,26 +146,43 @@ HUGE = InternalError(where="attempt", error="x", traceback="line\n" * 100_000)
 
 
 @pytest.fixture
-def by_libsystemd(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+def by_libsystemd(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
     """Return the fields that libsystemd was given."""
-    sent: list[str] = []
+    sent: list[bytes] = []
     monkeypatch.setattr(libsystemd, "sendv", lambda *fields: sent.extend(fields))
     return sent
 
 
 @pytest.mark.usefixtures("fake")
 def test_what_is_too_large_for_a_datagram_goes_through_libsystemd(
-    sink: Journald, by_libsystemd: list[str]
+    sink: Journald, by_libsystemd: list[bytes]
 ) -> None:
     assert sink(HUGE)
 
-    assert f"MESSAGE_ID={HUGE.event_id}" in by_libsystemd
-    assert f"MAILDROP_TRACEBACK={HUGE.traceback}" in by_libsystemd
+    assert f"MESSAGE_ID={HUGE.event_id}".encode() in by_libsystemd
+    assert f"MAILDROP_TRACEBACK={HUGE.traceback}".encode() in by_libsystemd
+
+
+def test_without_libsystemd_what_is_too_large_is_sent_cut(
+    fake: FakeJournald, sink: Journald, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It must neither be lost nor hold up what waits behind it."""
+
+    def refuse(*fields: bytes) -> None:
+        raise OSError(errno.ENOSYS, "no memfd")
+
+    monkeypatch.setattr(libsystemd, "sendv", refuse)
+
+    assert sink(HUGE)
+
+    entry = fake.entry()
+    assert entry["MESSAGE_ID"].decode("ascii") == HUGE.event_id
+    assert HUGE.traceback.encode().startswith(entry["MAILDROP_TRACEBACK"])
 
 
 @pytest.mark.usefixtures("fake")
 def test_libsystemd_is_not_called_while_the_journal_does_not_listen(
-    sink: Journald, by_libsystemd: list[str]
+    sink: Journald, by_libsystemd: list[bytes]
 ) -> None:
     """It would wait, with all threads."""
     while sink(DELIVERED):
@@ -175,7 +193,7 @@ def test_libsystemd_is_not_called_while_the_journal_does_not_listen(
 
 
 def test_libsystemd_is_not_called_where_there_is_no_journal(
-    tmp_path: Path, by_libsystemd: list[str]
+    tmp_path: Path, by_libsystemd: list[bytes]
 ) -> None:
     with closing(Journald(str(tmp_path / "nothing"))) as sink:
         assert not sink(HUGE)
