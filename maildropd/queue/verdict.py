@@ -2,7 +2,7 @@
 """From outcomes to settlements: what becomes of each recipient, and what is said.
 
 Decisions only, no input or output.  Local trouble never fails mail: only the
-server's 5yz for that recipient does, or age (DESIGN of the queue: docs/QUEUE.md).
+server's 5yz for that recipient does, or age (docs/QUEUE.md).
 """
 
 from collections.abc import Callable, Sequence

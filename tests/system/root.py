@@ -159,7 +159,8 @@ def _make(tar: Path) -> None:
     sys.stderr.write(f"making {tar}, about a minute\n")
     with tempfile.TemporaryDirectory(prefix="maildropd-root-") as folder:
         sources = Path(folder, "sources.list")
-        sources.write_text("".join(f"{line}\n" for line in _sources()))
+        lines = _sources()
+        sources.write_text("".join(f"{line}\n" for line in lines))
         new = tar.with_suffix(".new")
         command: list[str | Path] = [
             "mmdebstrap",
@@ -174,23 +175,19 @@ def _make(tar: Path) -> None:
             *(f"--customize-hook={hook}" for hook in _HOOKS),
             RELEASE,
             new,
-            sources,
+            *([sources] if lines else []),
         ]
         subprocess.run(command, check=True, stdout=sys.stderr)
     new.rename(tar)
 
 
 def _sources() -> Sequence[str]:
-    """Return Debian's sources as the host reaches them, else as the world does."""
+    """Return Debian's sources as the host reaches them; mmdebstrap knows the rest."""
     if not (found := _host_sources()):
         # A host whose lists were removed does not know what its sources are.
         subprocess.run(["apt-get", "update", "-qq"], check=False, stdout=sys.stderr)
         found = _host_sources()
-    return sorted(found) or [
-        f"deb http://deb.debian.org/debian {RELEASE} main",
-        f"deb http://deb.debian.org/debian {RELEASE}-updates main",
-        f"deb http://deb.debian.org/debian-security {RELEASE}-security main",
-    ]
+    return sorted(found)
 
 
 def _host_sources() -> set[str]:
