@@ -22,7 +22,7 @@ from maildropd.queue.verdict import Verdict, beyond, joined, refenced
 from maildropd.relay.base import Transport
 from maildropd.store.base import Lease, Settled
 
-_UNSETTLED = 8  # outcomes of one connection on their way to the disk
+_UNSETTLED = 2  # outcomes of one connection on their way to the disk
 _SLACK = timedelta(seconds=30)  # what a step may take beyond its time limit
 
 

@@ -19,7 +19,7 @@ from tests.system.postfix import Postfix
 from tests.system.wire import Wire
 
 CONNECTIONS = 4
-IN_FLIGHT = 9  # of a connection: one on the wire, eight outcomes not yet on disk
+IN_FLIGHT = 3  # of a connection: one on the wire, two outcomes not yet on disk
 PROMPT = "[Service]\nRestartSec=100ms\n"
 
 
