@@ -6,6 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from maildropd.cli.store_desk import open_desk_on_store
+from maildropd.config.layout import Layout
+from maildropd.config.read import read
 from tests.unit.cli.talk import Ctl
 from tests.unit.control.queues import a_queue
 
@@ -128,6 +131,22 @@ def test_without_a_store_there_is_nothing_to_look_at(folder: Path, ctl: Ctl) -> 
     assert said.code == 1
     assert said.err.endswith(f"{folder}/state: there is no store yet\n")
     assert not (folder / "state").exists()
+
+
+def test_a_listing_that_somebody_pages_through_keeps_no_daemon_from_starting(
+    folder: Path,
+) -> None:
+    with a_queue(folder) as queue:
+        queue.add("bob@example.net")
+    daemon = read(Layout.of_path(folder)).daemon
+
+    with open_desk_on_store(daemon) as desk:
+        desk.ask({"command": "status"})
+        with a_queue(folder) as started:
+            started.store.flush([], started.clock.now()).result()
+        answered = desk.ask({"command": "status"})
+
+    assert answered["counts"]["ready"] == 1
 
 
 def test_a_store_that_a_daemon_holds_is_left_alone(folder: Path, ctl: Ctl) -> None:
