@@ -16,6 +16,7 @@ from datetime import timedelta
 from maildropd import __version__
 from maildropd.config.errors import ConfigErrors
 from maildropd.daemon import status
+from maildropd.daemon.complaints import Complaints
 from maildropd.daemon.engine import (
     Blueprint,
     Door,
@@ -77,6 +78,7 @@ class Service:
         """Live until SIGTERM or SIGINT; ``ready`` is called once mail flows."""
         self._catch_signals()
         self._loop = asyncio.get_running_loop()
+        self._loop.set_exception_handler(Complaints(self._journal))
         try:
             await self._start(door)
             ready()
