@@ -30,7 +30,7 @@ _CONFIG = (
 class Daemon:
     """One daemon on one folder; ``exec`` is the moment it was started."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, pinned: bool = False) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.drop = folder / "drop"
         self._folder = folder
@@ -40,6 +40,8 @@ class Daemon:
         self._notify.bind(str(notify))
         self._notify.settimeout(60)
         command = [*_COMMAND, "--config", str(folder), "--log-format", "journal"]
+        if pinned:  # as CPUAffinity= does
+            command[:0] = ["/usr/bin/taskset", "--cpu-list", "0"]
         self.exec = time.monotonic()
         self._process = subprocess.Popen(
             command, cwd=HOME, env={**os.environ, "NOTIFY_SOCKET": str(notify)}

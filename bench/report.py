@@ -24,7 +24,7 @@ class Scale:
     rounds: int = 3
     singles: int = 300
     starts: int = 5
-    seconds: float = 60.0
+    seconds: float = 30.0
 
 
 QUICK = Scale(mails=1_000, deep=5_000, rounds=1, singles=50, starts=2, seconds=10.0)
@@ -43,21 +43,21 @@ def measure(
 def pairs(place: Place, postfix: Postfix, scale: Scale, say: Say) -> list[Row]:
     """Drain both, turn and turn about."""
     ours: list[Drain] = []
+    pinned: list[Drain] = []
     theirs: list[Drain] = []
     for number in range(scale.rounds):
         ours.append(runs.drain(place, scale.mails))
         say(f"drain {number + 1}, maildropd: {_told(ours[-1])}")
+        pinned.append(runs.drain(place, scale.mails, pinned=True))
+        say(f"drain {number + 1}, on one processor: {_told(pinned[-1])}")
         theirs.append(runs.drain_postfix(place, postfix, scale.mails))
         say(f"drain {number + 1}, Postfix: {_told(theirs[-1])}")
-    both = zip(ours, theirs, strict=True)
-    ratios = [one.rate / other.rate for one, other in both]
-    note = "per pair: " + ", ".join(f"{ratio:.1f}x" for ratio in ratios)
     return [
         Row(
             what=f"drain of {scale.mails:,}, messages/s",
             ours=f"{middle(ours, 'rate'):,.0f}",
             postfix=f"{middle(theirs, 'rate'):,.0f}",
-            note=note,
+            note=_ratios(ours, theirs),
         ),
         Row(
             what="the same, CPU seconds per 1,000",
@@ -69,6 +69,15 @@ def pairs(place: Place, postfix: Postfix, scale: Scale, say: Say) -> list[Row]:
             ours=f"{middle(ours, 'megabytes'):.0f}",
             postfix=f"{middle(theirs, 'megabytes'):.0f}",
             note="ours: the process's largest RSS; Postfix: largest sum of PSS",
+        ),
+        Row(
+            what="the same on one processor, messages/s",
+            ours=f"{middle(pinned, 'rate'):,.0f}",
+            note=f"{_ratios(pinned, theirs)}; Postfix on all",
+        ),
+        Row(
+            what="the same, CPU seconds per 1,000",
+            ours=f"{middle(pinned, 'cpu'):.2f}",
         ),
     ]
 
@@ -123,7 +132,8 @@ def depths(place: Place, scale: Scale, say: Say) -> list[Row]:
     for count in filter(None, (scale.deep, scale.deeper)):
         state = _deep(place.folder, count)
         rows.append(_ready(runs.ready(place, state, scale.starts), count))
-        found = [runs.drain(place, scale.mails, state) for _ in range(scale.rounds)]
+        rounds = scale.rounds if count == scale.deep else 1
+        found = [runs.drain(place, scale.mails, state) for _ in range(rounds)]
         for each in found:
             say(f"drain beside {count:,}: {_told(each)}")
         rows += [
@@ -150,6 +160,12 @@ def _ready(seconds: Sequence[float], count: int) -> Row:
         ours=f"{median(seconds):.2f}",
         note=f"slowest of {len(seconds)}: {max(seconds):.2f}",
     )
+
+
+def _ratios(ours: Sequence[Drain], theirs: Sequence[Drain]) -> str:
+    both = zip(ours, theirs, strict=True)
+    found = [one.rate / other.rate for one, other in both]
+    return "per pair: " + ", ".join(f"{ratio:.1f}x" for ratio in found)
 
 
 def _told(run: Drain) -> str:

@@ -46,15 +46,20 @@ class Latency:
     handed: list[float]  # since it had handed it over
 
 
-def drain(place: Place, count: int, state: Path | None = None) -> Drain:
+def drain(
+    place: Place, count: int, state: Path | None = None, *, pinned: bool = False
+) -> Drain:
     """Let maildropd empty a drop, with or without a deep queue beside it."""
     folder = _fresh(place, state)
     mails.fill_drop(folder / "drop", count)
     time.sleep(_AT_REST)
     load = os.getloadavg()[0]
-    with Bin(JOURNAL), Sink(place.root, place.folder) as sink, Daemon(folder) as ours:
-        with meter.Peak(lambda: [ours.pid]):
-            last = until(lambda: sink.taken() >= count, "maildropd delivers")
+    with (
+        Bin(JOURNAL),
+        Sink(place.root, place.folder) as sink,
+        Daemon(folder, pinned=pinned) as ours,
+    ):
+        last = until(lambda: sink.taken() >= count, "maildropd delivers")
         end = ours.drained()
         return Drain(
             rate=count / (last - ours.exec),
@@ -152,7 +157,7 @@ def ready(place: Place, state: Path | None, times: int) -> list[float]:
 
 
 def _at_rest(pids: meter.Pids, seconds: float) -> Idle:
-    time.sleep(40)  # until idle connections and processes have gone
+    time.sleep(35)  # until idle connections and processes have gone
     found = list(pids())
     wakeups, used = meter.wakeups(found), meter.cpu(found)
     time.sleep(seconds)
