@@ -90,6 +90,9 @@ class Queue:
     def start(self) -> None:
         self.started = True
 
+    def wake(self) -> None:
+        pass
+
     def stop(self, patience: Callable[[], bool]) -> None:
         assert self.may_stop.wait(10)
         self.stopped = True
@@ -162,6 +165,23 @@ def test_a_store_that_cannot_be_read_for_a_moment_ends_no_daemon() -> None:
     assert "STATUS=the store cannot be read" in desk.words.told
     assert desk.journal.of(ServiceStopped)
     assert desk.store.closed
+
+
+def test_a_burst_of_new_mail_calls_the_main_loop_once() -> None:
+    """Each call fills the pipe that also carries signals: SIGTERM got lost."""
+    calls: list[object] = []
+
+    class Loop:
+        def call_soon_threadsafe(self, call: object) -> None:
+            calls.append(call)
+
+    service = Desk().service
+    service._loop = cast(asyncio.AbstractEventLoop, Loop())
+
+    for _ in range(10_000):
+        service.new_mail()
+
+    assert len(calls) == 1
 
 
 def test_a_drain_that_hangs_gets_no_more_time_and_no_watchdog() -> None:
