@@ -4,12 +4,10 @@
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 
 from maildropd.config.model import QueueConfig, Size
-from maildropd.host.heartbeat import Heartbeats
 from maildropd.mail.envelope import is_queue_id
 from maildropd.mail.errors import TooLarge
 from maildropd.mail.events import MessageAccepted, SubmissionRepeated
@@ -28,25 +26,6 @@ class Calls:
 
     def __call__(self) -> None:
         self.count += 1
-
-
-@pytest.fixture
-def journal() -> FakeJournal:
-    return FakeJournal()
-
-
-@pytest.fixture
-def clock() -> FakeClock:
-    return FakeClock()
-
-
-@pytest.fixture
-def store(
-    tmp_path: Path, clock: FakeClock, journal: FakeJournal
-) -> Iterator[SqliteStore]:
-    store = SqliteStore(tmp_path, "me", journal, clock, Heartbeats(clock))
-    yield store
-    store.close()
 
 
 @pytest.fixture

@@ -30,16 +30,6 @@ Opener = Callable[[str], SqliteStore]
 
 
 @pytest.fixture
-def journal() -> FakeJournal:
-    return FakeJournal()
-
-
-@pytest.fixture
-def clock() -> FakeClock:
-    return FakeClock()
-
-
-@pytest.fixture
 def opener(tmp_path: Path, journal: FakeJournal, clock: FakeClock) -> Iterator[Opener]:
     """Open the one store of this test, after closing it if it is open."""
     opened: list[SqliteStore] = []

@@ -34,25 +34,6 @@ LARGE = [b"x" * 250_000]
 
 
 @pytest.fixture
-def journal() -> FakeJournal:
-    return FakeJournal()
-
-
-@pytest.fixture
-def clock() -> FakeClock:
-    return FakeClock()
-
-
-@pytest.fixture
-def store(
-    tmp_path: Path, clock: FakeClock, journal: FakeJournal
-) -> Iterator[SqliteStore]:
-    store = SqliteStore(tmp_path, "me", journal, clock, Heartbeats(clock))
-    yield store
-    store.close()
-
-
-@pytest.fixture
 def stage(store: SqliteStore) -> Stage:
     return Stage(store)
 
