@@ -116,6 +116,33 @@ def test_a_deferred_recipient_is_not_tried_before_it_is_due(desk: Desk) -> None:
     assert desk.relay.seen[2][1] == ("r@example.net",)
 
 
+def test_what_waits_for_a_route_that_breaks_is_not_tried_one_by_one(desk: Desk) -> None:
+    """A hundred leases, each with its connect time-out, would hammer a dead host."""
+
+    def refuse(delivery: Delivery) -> tuple[Outcome, ...]:
+        raise RouteError("connection refused")
+
+    def in_flight_is(count: int) -> bool:
+        for _ in range(1000):
+            if desk.manager.in_flight == count:
+                return True
+            desk.relay.arrived.acquire(timeout=0.01)
+        return False
+
+    desk.relay.script = refuse
+    desk.relay.gate.clear()
+    for n in range(50):
+        desk.add(f"r{n}@x")
+    desk.start()
+    assert in_flight_is(50)
+
+    desk.relay.gate.set()
+
+    assert in_flight_is(0)
+    assert len(desk.relay.seen) <= 2
+    assert desk.store.counts()[State.READY] == 50
+
+
 def test_a_broken_route_costs_no_attempt_and_recovers_by_itself(desk: Desk) -> None:
     """The smarthost is down: nothing fails, one probe at a time, then all flows."""
 
