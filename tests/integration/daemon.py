@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import threading
+from collections import defaultdict
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Self
@@ -30,6 +31,8 @@ class DaemonProcess:
         self.drop = folder / "drop"
         self.drop.mkdir(exist_ok=True)
         self.events: list[dict[str, str]] = []
+        self._ids = ids()
+        self._by_id: defaultdict[str, list[dict[str, str]]] = defaultdict(list)
         self._came = threading.Condition()
         self._process: subprocess.Popen[bytes] | None = None
         self.port = port
@@ -117,11 +120,15 @@ class DaemonProcess:
     def of(self, event: str) -> list[dict[str, str]]:
         """Return the events of one kind so far, by the class's name."""
         with self._came:
-            return [each for each in self.events if each["MESSAGE_ID"] == ids()[event]]
+            return list(self._by_id[self._ids[event]])
+
+    def count(self, event: str) -> int:
+        """Return how many events of one kind have come; quick, for floods."""
+        return len(self._by_id[self._ids[event]])
 
     def wait_for(self, event: str, count: int = 1) -> list[dict[str, str]]:
         """Wait until so many events of one kind have come."""
-        self.until(lambda: len(self.of(event)) >= count, f"{count} {event}")
+        self.until(lambda: self.count(event) >= count, f"{count} {event}")
         return self.of(event)
 
     def until(self, holds: Callable[[], bool], what: str) -> None:
@@ -139,6 +146,7 @@ class DaemonProcess:
                 event = _parsed(line)
                 with self._came:
                     self.events.append(event)
+                    self._by_id[event["MESSAGE_ID"]].append(event)
                     self._came.notify_all()
 
 
