@@ -33,7 +33,7 @@ class Stream:
 
     def __call__(self, event: Event) -> bool:
         """Write; False if the line was lost."""
-        line = self._form(event, self._clock.now()) + "\n"
+        line = self._form(event, self._clock.wall()) + "\n"
         poll = select.poll()
         poll.register(self._fd, select.POLLOUT)
         try:
@@ -62,7 +62,7 @@ class Syslog:
     def __call__(self, event: Event) -> bool:
         """Send; False if the event was lost."""
         level = _FACILITY_MAIL << 3 | event.priority
-        at = self._clock.now().astimezone().strftime("%b %e %H:%M:%S")
+        at = self._clock.wall().astimezone().strftime("%b %e %H:%M:%S")
         line = f"<{level}>{at} maildropd[{os.getpid()}]: {_one_line(event.text())}"
         try:
             self._socket.sendto(line.encode("utf-8", "backslashreplace"), self._path)

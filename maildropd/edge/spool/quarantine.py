@@ -54,7 +54,7 @@ class Quarantine:
         ``OSError`` if it cannot be moved; it is in the drop then.
         """
         durable.make_directory(self._path)
-        place = self._reserve(sight, _text(drop, sight, reason, self._clock.now()))
+        place = self._reserve(sight, _text(drop, sight, reason, self._clock.wall()))
         try:
             _check_same(drop, sight)
             _move(drop, sight, place)
@@ -72,7 +72,7 @@ class Quarantine:
 
     def _reserve(self, sight: Sight, text: str) -> Path:
         """Write the reason under a name that nothing else here has."""
-        stamp = self._clock.now().astimezone(UTC).strftime("%Y%m%dT%H%M%SZ")
+        stamp = self._clock.wall().astimezone(UTC).strftime("%Y%m%dT%H%M%SZ")
         for number in count(1):
             mark = f"-{sight.status.st_ino}-{number}" if number > 1 else ""
             start = f"{stamp}{mark}-".encode()

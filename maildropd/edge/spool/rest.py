@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Whether a file is at rest, and when to look again.
 
-By the clock where that makes sense; a file from the future, which a clock set
-back leaves behind, is at rest when two looks find it the same.
+By the wall clock where that makes sense.  A file from the future, which a
+clock set back leaves behind, is as old as our first look at it; and nothing is
+older than the last change of the clock itself, as far as anybody knows.
 """
 
 from datetime import timedelta
@@ -26,14 +27,21 @@ class Rest:
     def remaining(self, sight: Sight) -> timedelta:
         """Return how long the file still has to rest; zero or less: it may be taken."""
         changed = max(sight.status.st_mtime, sight.status.st_ctime)
-        age = timedelta(seconds=self._clock.now().timestamp() - changed)
-        if age >= _NOW:
-            return self._settle_time - age
+        return self._settle_time - self._age(sight, changed)
+
+    def locked_for(self, lock: Sight, sight: Sight) -> timedelta:
+        """Return for how long neither a lock nor its mail has changed."""
+        return min(self._age(each, each.status.st_mtime) for each in (lock, sight))
+
+    def _age(self, sight: Sight, changed: float) -> timedelta:
+        age = timedelta(seconds=self._clock.wall().timestamp() - changed)
         status = sight.status
         version = (status.st_ino, status.st_mtime_ns, status.st_size)
-        now = self._clock.monotonic()
-        self._seen.add(version)
-        return self._settle_time - (now - self._first_seen.setdefault(version, now))
+        if age < _NOW or version in self._first_seen:
+            now = self._clock.monotonic()
+            self._seen.add(version)
+            age = max(age, now - self._first_seen.setdefault(version, now))
+        return min(age, self._clock.undisturbed())
 
     def round_ended(self) -> None:
         """Forget what the last look through the whole directory did not meet."""

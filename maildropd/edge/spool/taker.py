@@ -168,9 +168,7 @@ class Taker:
 
     def _wait_for(self, lock: Sight, sight: Sight) -> None:
         """Let a locked mail wait, but not for ever."""
-        last = max(lock.status.st_mtime, sight.status.st_mtime)
-        now = self._surroundings.clock.now().timestamp()
-        age = timedelta(seconds=now - last)
+        age = self._rest.locked_for(lock, sight)
         if age < self._config.lock_expiry or self._left.is_final(lock):
             return
         if self._rest.remaining(sight) > _NOW:

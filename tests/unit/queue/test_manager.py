@@ -325,14 +325,14 @@ def test_a_hurried_stop_breaks_off_and_loses_nothing(desk: Desk) -> None:
     assert not desk.journal.of(RecipientDelivered)
 
 
-def test_a_clock_that_jumps_a_year_doubles_nothing(desk: Desk) -> None:
-    """All leases seem to have ended; those on the wire are still ours."""
+def test_a_host_that_sleeps_for_a_year_doubles_nothing(desk: Desk) -> None:
+    """All leases have ended; those on the wire are still ours."""
     desk.relay.gate.clear()
     desk.add("first@x")
     desk.start()
     desk.relay.arrived.acquire(timeout=10)
 
-    desk.clock.jump(timedelta(days=365))
+    desk.clock.suspend(timedelta(days=365))
     second = desk.add("second@x")
     desk.manager.wake()
     desk.relay.arrived.acquire(timeout=10)

@@ -127,9 +127,9 @@ def test_ids_grow_while_the_clock_stands_still_or_goes_back(clock: FakeClock) ->
     """An id that came twice would mix two messages up."""
     ids = QueueIds(clock, lambda bits: (1 << bits) - 1)
     made = [ids.next()[0] for _ in range(3)]
-    clock.jump(timedelta(hours=-1))
+    clock.forward(timedelta(hours=-1))
     made.append(ids.next()[0])
-    clock.jump(timedelta(hours=2))
+    clock.forward(timedelta(hours=2))
     made.append(QueueIds(clock, lambda _: 0).next()[0])
 
     assert made == sorted(set(made))
@@ -139,6 +139,6 @@ def test_ids_grow_while_the_clock_stands_still_or_goes_back(clock: FakeClock) ->
 def test_the_time_of_arrival_is_the_clocks_own(clock: FakeClock) -> None:
     ids = QueueIds(clock, lambda _: 0)
     ids.next()
-    clock.jump(timedelta(hours=-1))
+    clock.forward(timedelta(hours=-1))
 
     assert ids.next()[1] == clock.now()
