@@ -26,12 +26,13 @@ from maildropd.host.notify import Notifier
 from maildropd.host.process import host_name
 from maildropd.host.watch import PollWatch
 from maildropd.mail.event import Journal
-from maildropd.queue.attempt import Attempt, RouteWatch
+from maildropd.queue.attempt import Attempt
 from maildropd.queue.backoff import Backoff
 from maildropd.queue.breaker import Breaker
 from maildropd.queue.lane import Lane, LaneLimits
 from maildropd.queue.manager import Manager, Routing
 from maildropd.queue.operator import Operator
+from maildropd.queue.route_watch import RouteWatch
 from maildropd.queue.verdict import Judge
 from maildropd.relay.login import Login
 from maildropd.relay.smtp import SmtpTransport

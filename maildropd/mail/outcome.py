@@ -15,6 +15,14 @@ class Disposition(StrEnum):
     FAILED = "failed"
 
 
+class Sign(StrEnum):
+    """What an outcome says about the way there, beside the mail."""
+
+    OPEN = "open"  # the server answered about this mail
+    CUT = "cut"  # the conversation ended before an answer; the mail is blamed
+    UNWELCOME = "unwelcome"  # refused by policy: this mail, or all of ours
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
     """What became of one recipient, in the server's words."""
@@ -23,9 +31,10 @@ class Outcome:
     reply: Reply
     relay: str  # "mx.example.net:25": who said so
     in_doubt: bool = False  # cut between final dot and reply (RFC 1047)
+    sign: Sign = Sign.OPEN
 
     @classmethod
-    def of(cls, reply: Reply, relay: str) -> "Outcome":
+    def of(cls, reply: Reply, relay: str, sign: Sign = Sign.OPEN) -> "Outcome":
         """Read the disposition off the reply."""
         if reply.positive:
             disposition = Disposition.DELIVERED
@@ -33,4 +42,12 @@ class Outcome:
             disposition = Disposition.DEFERRED
         else:
             disposition = Disposition.FAILED
-        return cls(disposition=disposition, reply=reply, relay=relay)
+        return cls(disposition=disposition, reply=reply, relay=relay, sign=sign)
+
+    @classmethod
+    def waiting(cls, reply: Reply, relay: str, sign: Sign = Sign.OPEN) -> "Outcome":
+        """Make an outcome that waits, whatever the reply says."""
+        if not reply.transient:
+            text = f"{reply.code} {reply.text}"
+            reply = Reply(451, f"4{reply.status[1:]}", text)
+        return cls.of(reply, relay, sign)

@@ -8,7 +8,7 @@ whose delivery nobody remembers.
 
 import threading
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import Future
 from datetime import timedelta
 from functools import partial
@@ -17,7 +17,6 @@ from maildropd.host.clock import Clock
 from maildropd.mail.errors import (
     ContentGone,
     RouteError,
-    RouteMisconfigured,
     StoreUnusable,
     TransientError,
 )
@@ -25,19 +24,16 @@ from maildropd.mail.event import Event, Journal
 from maildropd.mail.events import ContentLost, LeaseLost, MessageDone
 from maildropd.mail.outcome import Disposition, Outcome
 from maildropd.mail.reply import Reply
-from maildropd.mail.service_events import (
-    InternalError,
-    RouteAlarm,
-    RouteFailed,
-    RouteRestored,
-)
-from maildropd.queue.breaker import Breaker
+from maildropd.mail.service_events import InternalError
+from maildropd.queue.route_watch import RouteWatch
 from maildropd.queue.verdict import Judge, Verdict
 from maildropd.relay.base import Alive, Delivery, Transport
 from maildropd.store.base import Lease, QueueStore, Settled, Settlement, State
 
 _PAUSE = timedelta(seconds=1)
 _UNREADABLE = timedelta(seconds=30)
+_CHANCE = timedelta(hours=1)
+"""For so long a route is given the chance to work before old mail expires."""
 
 
 class Attempt:
@@ -53,7 +49,7 @@ class Attempt:
         self._clock = clock
 
     def try_once(
-        self, lease: Lease, transport: Transport, route: "RouteWatch", alive: Alive
+        self, lease: Lease, transport: Transport, route: RouteWatch, alive: Alive
     ) -> list[Verdict]:
         """Try to deliver; return what is to become of each recipient."""
         delivery = Delivery(
@@ -65,7 +61,7 @@ class Attempt:
             outcomes = transport.attempt(delivery, alive)
         except RouteError as error:
             route.failed(error)
-            return self.give_back(lease, error.reply, route.destination)
+            return self.shed(lease, route, error.reply)
         except ContentGone as error:
             return self._without_content(lease, error)
         except StoreUnusable as error:
@@ -76,14 +72,26 @@ class Attempt:
             self._journal.emit(_bug("one attempt", error))
             outcomes = _all_deferred(lease, "a bug of ours", route.destination)
         else:
-            route.works()
+            outcomes = route.weighed(lease.envelope.queue_id, outcomes)
         return self._judge.judge(lease, outcomes, self._clock.now())
 
-    def give_back(
-        self, lease: Lease, reply: Reply | None = None, relay: str = ""
-    ) -> list[Verdict]:
+    def give_back(self, lease: Lease) -> list[Verdict]:
         """Return verdicts that leave the recipients as they were."""
-        return self._judge.give_back(lease, self._clock.now(), reply, relay)
+        return self._judge.give_back(lease, self._clock.now(), None, "")
+
+    def shed(
+        self, lease: Lease, route: RouteWatch, reply: Reply | None = None
+    ) -> list[Verdict]:
+        """Give back what a broken route keeps waiting; what is too old expires.
+
+        But not at once: a host that was off for a week finds all its mail too
+        old, and a network that is not up yet, and none of it had its chance.
+        """
+        reply = reply or route.reply
+        chance = min(lease.give_up - lease.envelope.arrived, _CHANCE)
+        final = route.broken_for >= chance
+        now, relay = self._clock.now(), route.destination
+        return self._judge.give_back(lease, now, reply, relay, final=final)
 
     def record(self, verdicts: Sequence[Verdict]) -> Future[Settled]:
         """Have verdicts recorded; their events follow when they are durable."""
@@ -140,34 +148,6 @@ class Attempt:
                 self._journal.emit(verdict.event)
         for queue_id in settled.done:
             self._journal.emit(MessageDone(queue_id=queue_id))
-
-
-class RouteWatch:
-    """Tells the breaker and the journal how a route fares."""
-
-    def __init__(self, destination: str, breaker: Breaker, journal: Journal) -> None:
-        """Watch one next hop."""
-        self.destination = destination
-        self._breaker = breaker
-        self._journal = journal
-
-    def failed(self, error: RouteError) -> None:
-        """Note that the next hop could not be used."""
-        refused = isinstance(error, RouteMisconfigured)
-        news = self._breaker.failed(error.reply, refused=refused)
-        if news is None:
-            return
-        kind: Callable[..., RouteFailed | RouteAlarm]
-        kind = RouteAlarm if refused else RouteFailed
-        self._journal.emit(
-            kind(relay=self.destination, reply=news.reply, retry_in=news.retry_in)
-        )
-
-    def works(self) -> None:
-        """Note that the next hop answered about a message, whatever it said."""
-        delay = self._breaker.works()
-        if delay is not None:
-            self._journal.emit(RouteRestored(relay=self.destination, delay=delay))
 
 
 def _all_deferred(lease: Lease, text: str, relay: str) -> tuple[Outcome, ...]:

@@ -5,6 +5,7 @@ A broken route says nothing about any message, so no attempt is counted and
 nothing fails; the mail waits in the store until a probe gets through.
 """
 
+import re
 import threading
 from dataclasses import dataclass
 from datetime import timedelta
@@ -16,6 +17,11 @@ from maildropd.queue.backoff import Backoff
 UNREACHABLE = Backoff(first=timedelta(seconds=1), slowest=timedelta(minutes=1))
 REFUSED = Backoff(first=timedelta(minutes=1), slowest=timedelta(hours=1))
 """A wrong password tried too often gets a host locked out."""
+UNWELCOME = Backoff(first=timedelta(minutes=1), slowest=timedelta(minutes=5))
+"""No mail of ours is taken: the next one may be, whatever became of these."""
+
+# An address, a session's number: the same trouble, told anew in each reply.
+_VARYING = re.compile(r"<[^>]*>|\S*\d\S*")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,11 +58,13 @@ class Breaker:
                 return None
             return max(self._retry_at - self._clock.monotonic(), timedelta(0))
 
-    def failed(self, reply: Reply, *, refused: bool) -> Broken | None:
+    def failed(
+        self, reply: Reply, *, refused: bool = False, pace: Backoff | None = None
+    ) -> Broken | None:
         """Note a route failure; return it if it is news worth telling.
 
         Several connections fail together: only the first counts, until the
-        pause is over and a probe fails.
+        pause is over and a probe fails.  A pace of its own means refused.
         """
         now = self._clock.monotonic()
         with self._lock:
@@ -66,14 +74,12 @@ class Breaker:
             elif now < self._retry_at:
                 return None
             self._failures += 1
-            pace = REFUSED if refused else UNREACHABLE
+            refused = refused or pace is not None
+            pace = pace or (REFUSED if refused else UNREACHABLE)
             delay = pace.delay(self._failures, jitter=0)
             self._retry_at = now + delay
             self._broken = Broken(reply=reply, refused=refused, retry_in=delay)
-            same = before and (before.reply.text, before.refused) == (
-                reply.text,
-                refused,
-            )
+            same = before is not None and _gist(before) == _gist(self._broken)
             return None if same else self._broken
 
     def works(self) -> timedelta | None:
@@ -82,8 +88,19 @@ class Breaker:
             broken, self._broken = self._broken, None
             return self._clock.monotonic() - self._since if broken else None
 
+    def lasted(self) -> timedelta:
+        """Return for how long the route has not worked."""
+        with self._lock:
+            if self._broken is None:
+                return timedelta(0)
+            return self._clock.monotonic() - self._since
+
     def retry_now(self) -> None:
         """Let the next probe go at once, as after a reload or a flush."""
         with self._lock:
             self._retry_at = self._clock.monotonic()
             self._failures = 0
+
+
+def _gist(broken: Broken) -> tuple[bool, str]:
+    return broken.refused, _VARYING.sub("", broken.reply.text)

@@ -16,11 +16,12 @@ from functools import partial
 
 from maildropd.host.heartbeat import Heartbeats
 from maildropd.mail.envelope import QueueId
-from maildropd.queue.attempt import Attempt, RouteWatch
+from maildropd.queue.attempt import Attempt
 from maildropd.queue.breaker import Breaker
+from maildropd.queue.route_watch import RouteWatch
 from maildropd.queue.verdict import Verdict, beyond, joined, refenced
 from maildropd.relay.base import Transport
-from maildropd.store.base import Lease, Settled
+from maildropd.store.base import Lease, Settled, State
 
 _UNSETTLED = 2  # outcomes of one connection on their way to the disk
 _SLACK = timedelta(seconds=30)  # what a step may take beyond its time limit
@@ -60,6 +61,7 @@ class Lane:
         self._hired = 0
         self._idle = 0
         self._owed = False  # the manager was told to wait for room
+        self._sweeping = False  # what waits for the broken route is too old
         self._retired = False
 
     @property
@@ -76,16 +78,18 @@ class Lane:
     def wanted(self) -> int:
         """Return how many more recipients this lane can take now.
 
-        A broken route gets one probe, when its pause is over.  Little is
+        A broken route gets one probe, when its pause is over; if that turns
+        out to be too old, what waits beside it is looked at, too.  Little is
         asked for in lumps, not one by one.
         """
         wait = self.breaker.wait()
         with self._changed:
             queued = len(self._waiting)
-            if self._retired or (wait is not None and wait > timedelta(0)):
+            if self._retired:
                 room = 0
             elif wait is not None:
-                room = 0 if queued or self._busy else 1
+                probes = self._limits.depth if self._sweeping else int(not wait)
+                room = 0 if queued or self._busy else probes
             else:
                 room = self._limits.depth - queued
                 room = room if room * 2 >= self._limits.depth else 0
@@ -185,11 +189,12 @@ class Lane:
     ) -> list[Verdict]:
         queue_id = lease.envelope.queue_id
         if self.breaker.wait():  # it broke while this waited for a connection
-            verdicts = self._attempt.give_back(lease)
+            verdicts = self._attempt.shed(lease, self._route)
         else:
             verdicts = self._attempt.try_once(lease, transport, self._route, alive)
         with self._changed:
             newest = self._busy.pop(queue_id)
+            self._sweeping = self.breaker.broken is not None and _expired(verdicts)
         if newest is lease:
             return verdicts
         return refenced(verdicts, newest) + self._attempt.give_back(
@@ -223,6 +228,10 @@ class Lane:
 
 def _come_again(verdicts: list[Verdict]) -> bool:
     return any(each.settlement.due is not None for each in verdicts)
+
+
+def _expired(verdicts: list[Verdict]) -> bool:
+    return any(each.settlement.state is State.FAILED for each in verdicts)
 
 
 def _beat(heartbeats: Heartbeats, name: str, within: timedelta) -> None:

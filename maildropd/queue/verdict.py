@@ -49,13 +49,19 @@ class Judge:
         return [self._one(lease, recipient, out, now) for recipient, out in pairs]
 
     def give_back(
-        self, lease: Lease, now: datetime, reply: Reply | None, relay: str
+        self,
+        lease: Lease,
+        now: datetime,
+        reply: Reply | None,
+        relay: str,
+        *,
+        final: bool = True,
     ) -> list[Verdict]:
         """Return recipients as they were: the route said nothing about them.
 
-        Only age turns a broken route into a failure.
+        Only age turns a broken route into a failure, and only if it is final.
         """
-        expired = reply is not None and now >= lease.give_up
+        expired = final and reply is not None and now >= lease.give_up
         return [
             _expired(lease, recipient, _deferred(reply, relay), now)
             if expired and reply

@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a refusal means: for one recipient, for the message, or for us altogether."""
 
+import re
+from dataclasses import replace
 from enum import StrEnum
 
-from maildropd.mail.outcome import Disposition, Outcome
+from maildropd.mail.outcome import Outcome, Sign
 from maildropd.mail.reply import Reply
 from maildropd.relay.wire import Said
 
@@ -20,6 +22,8 @@ class Step(StrEnum):
 
 
 _NOT_LOGGED_IN = frozenset((530, 534, 535, 538))  # RFC 4954 section 6
+_RELAYING = re.compile(r"\brelay(?:ing|ed)?\b|\brcpthosts\b", re.IGNORECASE)
+_ADDRESS = re.compile(r"<[^>]*>|\S+@\S+")
 _CREDENTIALS = frozenset(("5.7.8", "5.7.9", "5.7.11", "5.7.14", "5.7.57"))
 
 
@@ -41,20 +45,26 @@ def misconfigured(reply: Reply) -> bool:
     return reply.code in _NOT_LOGGED_IN or reply.status in _CREDENTIALS
 
 
-def unclear(reply: Reply) -> bool:
-    """Tell whether a refusal of MAIL may mean us or the sender it names.
+def by_policy(reply: Reply) -> bool:
+    """Tell whether a refusal of an envelope may mean us as well as this mail.
 
-    Then the message waits, and no other: the sender is a submitter's choice,
-    and must neither fail by our fault nor stop what others have submitted.
+    "Relay access denied" is said to each mail of a host that is not known any
+    more, and so is 503 where a login is demanded.  Who said it cannot tell us
+    apart from a sender or a recipient that is not allowed; what becomes of
+    other mail can (queue/standing.py).
     """
-    return reply.permanent and reply.status == "5.7.0"
+    if not reply.permanent:
+        return False
+    if reply.status == "5.0.0":  # old servers, without a status of their own
+        return reply.code == 503 or bool(_RELAYING.search(_ADDRESS.sub("", reply.text)))
+    return reply.status.startswith("5.7.") or reply.code == 503
 
 
-def deferral(reply: Reply, relay: str, *, in_doubt: bool = False) -> Outcome:
-    """Return an outcome that waits, whatever the reply says."""
-    if not reply.transient:
-        text = f"{reply.code} {reply.text}"
-        reply = Reply(451, f"4{reply.status[1:]}", text)
-    return Outcome(
-        disposition=Disposition.DEFERRED, reply=reply, relay=relay, in_doubt=in_doubt
-    )
+def cut(reply: Reply, relay: str) -> Outcome:
+    """Return an outcome that waits because the conversation ended too early."""
+    return Outcome.waiting(reply, relay, Sign.CUT)
+
+
+def doubt(reply: Reply, relay: str) -> Outcome:
+    """Return the outcome of a final dot without an answer."""
+    return replace(cut(reply, relay), in_doubt=True)

@@ -13,13 +13,13 @@ from maildropd.config.model import RelayConfig, Tls
 from maildropd.host.clock import Clock
 from maildropd.mail.envelope import QueueId
 from maildropd.mail.errors import RouteError, RouteMisconfigured, StoreUnusable
-from maildropd.mail.outcome import Disposition, Outcome
+from maildropd.mail.outcome import Disposition, Outcome, Sign
 from maildropd.mail.reply import Reply
 from maildropd.relay.base import Alive, Delivery
 from maildropd.relay.dialogue import Interrupted
 from maildropd.relay.letter import Letter, letter
 from maildropd.relay.login import Login
-from maildropd.relay.refusal import Step, deferral
+from maildropd.relay.refusal import Step, cut
 from maildropd.relay.session import Identity, open_session
 from maildropd.relay.tls import context
 from maildropd.relay.transaction import Transaction
@@ -60,7 +60,7 @@ class SmtpTransport:
                 # Who has the mail already must not get it again for this.
                 if not outcomes:
                     raise
-                rest = deferral(error.reply, self._config.destination)
+                rest = cut(error.reply, self._config.destination)
                 outcomes += [rest] * (len(todo) - start)
                 break
         return tuple(outcomes)
@@ -71,9 +71,10 @@ class SmtpTransport:
         if wire is None or wire.sock is None:
             return
         with contextlib.suppress(ConnectionLost):  # it is to be closed anyway
+            # Its answer says nothing that matters, and a server that keeps it
+            # to itself would hold up the next message.
             wire.step("QUIT", _GOODBYE)
             wire.putcmd("QUIT")
-            wire.getreply()
         wire.close()
 
     def abort(self) -> None:
@@ -91,7 +92,7 @@ class SmtpTransport:
         if wire is not None:
             # It may have died of idleness, or of the server's own limits: that
             # says nothing about this message, a fresh one asks again at once.
-            transaction = Transaction(wire, message, recipients, self._config)
+            transaction = self._transaction(wire, message, recipients)
             try:
                 return self._run(transaction)
             except (Interrupted, ConnectionLost):
@@ -99,15 +100,21 @@ class SmtpTransport:
             except RouteMisconfigured as error:
                 # Said to one who had a yes before, it is about this message.
                 if self._accepted:
-                    return transaction.end(error.reply)
+                    return transaction.end(error.reply, Sign.OPEN)
                 raise
-        transaction = Transaction(self._open(alive), message, recipients, self._config)
+        transaction = self._transaction(self._open(alive), message, recipients)
         try:
             return self._run(transaction)
         except (Interrupted, ConnectionLost) as error:
             if transaction.refused or self._own_fault(message, transaction, error):
-                return transaction.end(error.reply)
+                return transaction.end(error.reply, Sign.CUT)
             raise RouteError(error.reply.text, error.reply) from error
+
+    def _transaction(
+        self, wire: Wire, message: Letter, recipients: tuple[str, ...]
+    ) -> Transaction:
+        welcome = self._accepted  # over this wire: a fresh one begins with no
+        return Transaction(wire, message, recipients, self._config, welcome=welcome)
 
     def _pause(self, alive: Alive) -> None:
         if self._ended is None or not self._config.wait_interval:

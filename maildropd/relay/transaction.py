@@ -11,12 +11,12 @@ from datetime import timedelta
 
 from maildropd.config.model import RelayConfig
 from maildropd.mail.errors import RouteMisconfigured
-from maildropd.mail.outcome import Outcome
+from maildropd.mail.outcome import Outcome, Sign
 from maildropd.mail.reply import Reply
 from maildropd.relay import commands
 from maildropd.relay.dialogue import Dialogue, Interrupted
 from maildropd.relay.letter import Letter
-from maildropd.relay.refusal import Step, deferral, misconfigured, refusal, unclear
+from maildropd.relay.refusal import Step, by_policy, doubt, misconfigured, refusal
 from maildropd.relay.wire import OUT_OF_STEP, ConnectionLost, Wire
 
 _UNASKED = timedelta(seconds=5)  # for the rest of a reply that has begun to arrive
@@ -26,10 +26,20 @@ class Transaction:
     """The attempt to hand over one message; used once."""
 
     def __init__(
-        self, wire: Wire, letter: Letter, recipients: Sequence[str], config: RelayConfig
+        self,
+        wire: Wire,
+        letter: Letter,
+        recipients: Sequence[str],
+        config: RelayConfig,
+        *,
+        welcome: bool,
     ) -> None:
-        """Prepare; the wire is open and greeted."""
+        """Prepare; the wire is open and greeted.
+
+        ``welcome`` if the server took a message over this connection before.
+        """
         self.refused = False  # by the server, for good: at least one recipient
+        self._welcome = welcome
         self._wire = wire
         self._letter = letter
         self._recipients = recipients
@@ -49,9 +59,9 @@ class Transaction:
             self._hand_over()
         return self._all()
 
-    def end(self, reply: Reply) -> tuple[Outcome, ...]:
+    def end(self, reply: Reply, sign: Sign) -> tuple[Outcome, ...]:
         """Defer whatever is undecided."""
-        self._give(self._undecided(), deferral(reply, self._relay))
+        self._give(self._undecided(), Outcome.waiting(reply, self._relay, sign))
         return self._all()
 
     @property
@@ -85,7 +95,7 @@ class Transaction:
             reply = denied[named[0]]
             raise RouteMisconfigured(reply.text, reply)
         for number, reply in denied.items():
-            self._outcomes[number] = deferral(reply, self._relay)
+            self._outcomes[number] = Outcome.waiting(reply, self._relay)
         wanted = self._undecided()
         if granted and not wanted:
             # Nobody is there to get the mail.  A lone dot would end it
@@ -104,19 +114,29 @@ class Transaction:
             reply = refusal(said[0], Step.MAIL)
             if misconfigured(reply):
                 return dict.fromkeys(named, reply)
-            decide = deferral if unclear(reply) else Outcome.of
-            self._give(named, decide(reply, self._relay))
+            self._give(named, self._refused(reply, alone=True))
             return denied
-        for number, answer in zip(named, said[1:], strict=False):
+        answers = said[1 : len(named) + 1]
+        nobody = not any(answer[0] < 400 for answer in answers)
+        for number, answer in zip(named, answers, strict=False):
             if answer[0] < 400:
                 continue
             reply = refusal(answer, Step.RCPT)
             if misconfigured(reply):
                 denied[number] = reply
             else:
-                self._outcomes[number] = Outcome.of(reply, self._relay)
+                self._outcomes[number] = self._refused(reply, alone=nobody)
                 self.refused |= reply.permanent
         return denied
+
+    def _refused(self, reply: Reply, *, alone: bool) -> Outcome:
+        """Return the outcome of a refused sender or recipient.
+
+        With a yes to somebody else beside it, it cannot mean us altogether.
+        """
+        unwelcome = alone and not self._welcome and by_policy(reply)
+        sign = Sign.UNWELCOME if unwelcome else Sign.OPEN
+        return Outcome.of(reply, self._relay, sign)
 
     def _hand_over(self) -> None:
         wire = self._wire
@@ -129,7 +149,7 @@ class Transaction:
         try:
             outcome = self._verdict()
         except ConnectionLost as error:
-            outcome = deferral(error.reply, self._relay, in_doubt=True)
+            outcome = doubt(error.reply, self._relay)
         self._give(self._undecided(), outcome)
 
     def _verdict(self) -> Outcome:

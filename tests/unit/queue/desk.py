@@ -10,11 +10,12 @@ from maildropd.mail.envelope import QueueId, Submission, Submitter, queue_id
 from maildropd.mail.events import (
     RecipientDelivered,
 )
-from maildropd.queue.attempt import Attempt, RouteWatch
+from maildropd.queue.attempt import Attempt
 from maildropd.queue.backoff import Backoff
 from maildropd.queue.breaker import Breaker
 from maildropd.queue.lane import Lane, LaneLimits
 from maildropd.queue.manager import Manager, Routing
+from maildropd.queue.route_watch import RouteWatch
 from maildropd.queue.verdict import Judge
 from maildropd.route.base import NextHop
 from maildropd.store.sqlite import SqliteStore

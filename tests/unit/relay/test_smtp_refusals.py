@@ -4,7 +4,7 @@
 import pytest
 
 from maildropd.mail.errors import RouteError, RouteMisconfigured
-from maildropd.mail.outcome import Disposition, Outcome
+from maildropd.mail.outcome import Disposition, Outcome, Sign
 from tests.fakes.actions import Action, reply, reply_and_close, usual
 from tests.fakes.relay import alive, delivery, transport
 from tests.fakes.smtp_server import SmtpServer
@@ -126,18 +126,60 @@ def test_authentication_demanded_for_some_recipients_defers_those(
     assert outcomes[0].reply.status == "4.7.0"
 
 
-def test_a_sender_refused_for_security_waits_alone(server: SmtpServer) -> None:
-    """550 5.7.0 may mean us or this sender; one user's mail stopped all other mail."""
-    server.on("mail", reply("550 5.7.0 not this sender"), matching="mallory")
+@pytest.mark.parametrize("stage", ["mail", "rcpt"])
+@pytest.mark.parametrize(
+    ("words", "sign"),
+    [
+        ("554 5.7.1 <bob@example.net>: Relay access denied", Sign.UNWELCOME),
+        ("550 5.7.54 unable to relay recipient", Sign.UNWELCOME),
+        ("550 5.7.0 not this sender", Sign.UNWELCOME),
+        ("550 relay not permitted", Sign.UNWELCOME),
+        ("513 Relaying denied.", Sign.UNWELCOME),
+        (
+            "553 sorry, not in my list of rcpthosts",
+            Sign.UNWELCOME,
+        ),
+        ("503 AUTH first", Sign.UNWELCOME),
+        ("503 5.5.1 log in first", Sign.UNWELCOME),
+        ("550 5.1.1 <relay@example.net>: no relay here", Sign.OPEN),
+        ("550 <relay@example.net>: unknown", Sign.OPEN),
+        ("454 4.7.1 Relay access denied", Sign.OPEN),
+        ("550 no", Sign.OPEN),
+    ],
+)
+def test_a_refusal_that_may_mean_all_our_mail_says_so(
+    server: SmtpServer, stage: str, words: str, sign: Sign
+) -> None:
+    server.on(stage, reply(words))
+    with server:
+        outcomes = attempt(server, BOB, EVE)
+
+    assert [outcome.sign for outcome in outcomes] == [sign, sign]
+
+
+def test_who_is_refused_beside_somebody_who_is_not_is_meant_alone(
+    server: SmtpServer,
+) -> None:
+    server.on("rcpt", reply("554 5.7.1 Relay access denied"), matching="bob")
+    with server:
+        refused, taken = attempt(server, BOB, EVE)
+
+    assert (refused.disposition, refused.sign) == (FAILED, Sign.OPEN)
+    assert taken.disposition is DELIVERED
+
+
+def test_a_refusal_after_a_yes_on_the_same_connection_is_about_the_mail(
+    server: SmtpServer,
+) -> None:
+    server.on("rcpt", reply("554 5.7.1 Relay access denied"), matching="eve")
     with server:
         way = transport(server)
-        [denied] = way.attempt(delivery(BOB, sender="mallory@example.org"), alive)
-        [taken] = way.attempt(delivery(BOB, number=2), alive)
+        [taken] = way.attempt(delivery(BOB), alive)
+        [refused] = way.attempt(delivery(EVE, number=2), alive)
         way.close()
 
-    assert denied.disposition is DEFERRED
-    assert denied.reply.status == "4.7.0"
     assert taken.disposition is DELIVERED
+    assert (refused.disposition, refused.sign) == (FAILED, Sign.OPEN)
 
 
 def test_who_had_a_yes_on_this_connection_is_not_refused_altogether(
