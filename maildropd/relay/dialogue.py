@@ -43,7 +43,10 @@ class Dialogue:
         if self._wire.mid_transaction:
             self._at(Step.RSET)
             self._wire.put(_RSET)
-            self._answer(2)
+            if self._answer(2)[0] >= 400:
+                # What was begun is not ended: MAIL would be refused as well,
+                # and that no would be taken for one to this message.
+                raise self._wire.lost("RSET was refused", OUT_OF_STEP)
             self._wire.mid_transaction = False
         lines = [mail, *rcpts, _DATA]
         group = _GROUP if "pipelining" in self._wire.esmtp_features else 1

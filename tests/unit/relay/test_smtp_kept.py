@@ -31,8 +31,8 @@ def test_so_many_messages_go_over_one_connection_and_no_more() -> None:
         deliver(way, 1, 2, 3, 4, 5)
         way.close()
 
+        server.wait(lambda s: s.verbs().count("QUIT") == 3)
         assert server.connections == 3
-        assert server.verbs().count("QUIT") == 3
 
 
 def test_between_two_messages_there_is_the_interval_asked_for() -> None:
@@ -179,12 +179,35 @@ def test_the_time_it_takes_to_find_the_server_is_announced() -> None:
         assert limits[0] > LONG
 
 
-def test_goodbye_does_not_wait_for_long() -> None:
+@pytest.mark.parametrize("action", [usual(), actions.drop(), actions.hang()])
+def test_goodbye_is_said_once_and_its_answer_is_not_waited_for(action: Action) -> None:
+    """A server that never answers QUIT held up each message of a batch of one."""
     with SmtpServer() as server:
-        server.on("quit", actions.drop())
-        way = transport(server)
-        deliver(way, 1)
+        server.on("quit", action)
+        way = transport(server, batch=1)
+        begun = time.monotonic()
+        deliver(way, 1, 2, 3)
         way.close()
         way.close()
 
-        assert server.verbs().count("QUIT") == 1
+        assert time.monotonic() - begun < 2
+        server.wait(lambda s: s.verbs().count("QUIT") == 3)
+        assert server.connections == 3
+
+
+@pytest.mark.parametrize("words", ["502 5.5.1 no RSET here", "451 4.3.0 not now"])
+@pytest.mark.parametrize("extensions", [("PIPELINING",), ()])
+def test_a_server_that_refuses_to_begin_anew_is_asked_over_a_new_connection(
+    words: str, extensions: tuple[str, ...]
+) -> None:
+    """The MAIL after it got "nested MAIL", which failed a good message for good."""
+    with SmtpServer(extensions=extensions) as server:
+        server.on("rcpt", reply("550 5.1.1 no bob"), times=1)
+        server.on("rset", reply(words))
+        way = transport(server)
+        [refused] = way.attempt(delivery(number=1), alive)
+        deliver(way, 2)
+        way.close()
+
+        assert refused.disposition is Disposition.FAILED
+        assert server.connections == 2
