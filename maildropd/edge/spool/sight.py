@@ -47,15 +47,16 @@ class Sight:
     def __init__(self, name: bytes, status: os.stat_result) -> None:
         """Remember a look.
 
-        ``key`` is the submission key: this file, in this version.  The time
+        ``key`` is this file, in this version, within its directory.  The time
         of the inode's last change is in it because ``cp -p`` can give a new
-        file the inode number, time and size of an old one.
+        file the inode number, time and size of an old one; the number of the
+        device is not, because the next boot may give the disk another one.
         """
         self.name = name
         self.status = status
         self.key = (
-            f"drop:{status.st_dev}:{status.st_ino}:"
-            f"{status.st_mtime_ns}:{status.st_size}:{status.st_ctime_ns}"
+            f"{status.st_ino}:{status.st_mtime_ns}:"
+            f"{status.st_size}:{status.st_ctime_ns}"
         )
 
     @classmethod

@@ -52,7 +52,7 @@ class Taker:
         self._rest = Rest(config.settle_time, surroundings.clock)
         self._left = LeftAlone(config.name, surroundings.journal)
         self._quarantine = Quarantine(config.quarantine, surroundings.clock)
-        self._under_way = UnderWay(door.keys, self.alive)
+        self._under_way = UnderWay(config.name, door.keys, self.alive)
         self._drop: DropDirectory
         self._refusals = 0
         self._pause = _FIRST_PAUSE
@@ -153,7 +153,7 @@ class Taker:
                 recipients=draft.recipients,
                 submitter=Submitter(name=name, uid=uid),
                 content=self._breathing(file.content(draft)),
-                key=sight.key,
+                key=self._under_way.key(sight),
                 message_id=draft.message_id,
             )
             self._under_way.add(sight, self._injector.submit(submission))

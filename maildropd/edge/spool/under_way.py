@@ -28,8 +28,9 @@ class NotRemoved(TransientError):
 class UnderWay:
     """Submissions whose end is not known yet, oldest first."""
 
-    def __init__(self, keys: Keys, alive: Callable[[], None]) -> None:
+    def __init__(self, spool: str, keys: Keys, alive: Callable[[], None]) -> None:
         """``alive`` is called again and again while the store is waited for."""
+        self._spool = spool
         self._keys = keys
         self._alive = alive
         self._waiting: deque[tuple[Sight, Future[Stored]]] = deque()
@@ -47,6 +48,10 @@ class UnderWay:
         """How large they are together."""
         return self._octets
 
+    def key(self, sight: Sight) -> str:
+        """Return the submission key of a file: two spools share none."""
+        return f"drop:{self._spool}:{sight.key}"
+
     def add(self, sight: Sight, stored: Future[Stored]) -> None:
         """Take note of a submission."""
         self._submitted.add(sight.key)
@@ -62,11 +67,12 @@ class UnderWay:
 
         The store would take it for a repetition, and it would be lost.
         """
-        if sight.key not in self._unforgotten:
+        key = self.key(sight)
+        if key not in self._unforgotten:
             return False
         self._forget(directory)
         self._collect(wait=True)
-        return sight.key in self._unforgotten
+        return key in self._unforgotten
 
     def settle(self, directory: int, leave: int) -> list[tuple[Sight, BaseException]]:
         """Wait until no more than ``leave`` are under way; return what failed.
@@ -107,8 +113,8 @@ class UnderWay:
             pass  # somebody was faster
         except OSError as error:
             return NotRemoved(f"stored, but it cannot be removed ({error.strerror})")
-        self._removed.append(sight.key)
-        self._unforgotten.add(sight.key)
+        self._removed.append(self.key(sight))
+        self._unforgotten.add(self.key(sight))
         return None
 
     def _forget(self, directory: int) -> None:

@@ -5,6 +5,7 @@ import os
 from collections.abc import Callable
 from concurrent.futures import Future
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -72,6 +73,13 @@ def test_a_file_that_changed_after_it_was_read_stays(
     assert stage.names() == ["mail"]
 
 
+def on_another_disk(status: os.stat_result) -> os.stat_result:
+    """Return what the same file shows when its disk has another number."""
+    made: Any = status.__reduce__()
+    numbers, rest = made[1]
+    return os.stat_result((*numbers[:2], numbers[2] + 1, *numbers[3:]), rest)
+
+
 def test_a_mail_that_takes_the_name_of_another_is_stored_too(stage: Stage) -> None:
     path = stage.write("mail")
     stage.run()
@@ -98,15 +106,31 @@ def test_a_file_that_somebody_removed_meanwhile_is_stored_and_forgotten(
 
 
 def test_what_was_stored_before_a_crash_is_not_stored_again(stage: Stage) -> None:
-    """The crash came after the commit, and before the file was removed."""
+    """The crash came after the commit, and before the file was removed.
+
+    The disk may have another number when the machine is up again.
+    """
     path = stage.write("mail")
-    stage.store.keys.add(Sight(b"mail", os.stat(path)).key)
+    before = Sight(b"mail", on_another_disk(os.stat(path)))
+    stage.store.keys.add(f"drop:drop:{before.key}")
 
     stage.closed("mail")
 
     assert stage.contents == []
     assert not path.exists()
     assert stage.store.keys == set()
+
+
+def test_two_spools_have_no_key_in_common(stage: Stage) -> None:
+    """Two disks use the same inode numbers, and a clock ticks for both."""
+    stage.write("mail")
+    stage.closed("mail")
+    stage.restart(name="other")
+    stage.write("mail")
+    stage.closed("mail")
+
+    spools = [(taken.key or "").split(":")[1] for taken in stage.store.taken]
+    assert spools == ["drop", "other"]
 
 
 def test_a_key_is_forgotten_only_after_the_file_is_gone_for_good(

@@ -223,7 +223,7 @@ def test_waiting_for_a_slow_store_is_a_sign_of_life(
         if len(signs) == 3:
             answer.set_exception(StoreFull("full"))
 
-    waiting = under_way.UnderWay(stage.store, alive)
+    waiting = under_way.UnderWay("drop", stage.store, alive)
     sight = Sight(b"mail", os.stat(stage.write("mail")))
     waiting.add(sight, answer)
 
