@@ -13,7 +13,7 @@ from maildropd.host.clock import SystemClock
 from maildropd.host.heartbeat import Heartbeats
 from maildropd.host.journal import open_journal
 from maildropd.host.journald import SOCKET
-from maildropd.host.process import become_owner_of
+from maildropd.host.process import become_owner_of, boot_id
 from maildropd.mail.errors import MailError
 from maildropd.mail.event import Journal
 from maildropd.queue.operator import NotDone, Operator
@@ -37,10 +37,11 @@ class StoreDesk:
         """Return the answer; of the status, what the store knows."""
         if request["command"] == "status":
             request = {"command": "counts"}
-        clock = SystemClock()
+        clock = SystemClock(boot_id())
         try:
             store = open_store(self._daemon, self._journal, clock, Heartbeats(clock))
             with closing(store):
+                clock.jumped()  # a wall clock that was set is no news to us
                 operator = Operator(store, self._journal, clock)
                 return answer(operator, request, self._who)
         except (NotDone, MailError) as error:

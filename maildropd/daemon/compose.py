@@ -19,11 +19,11 @@ from maildropd.edge.control import Control
 from maildropd.edge.spool.door import Door
 from maildropd.edge.spool.pickup import Pickup
 from maildropd.host import credentials
-from maildropd.host.clock import Clock, SystemClock
+from maildropd.host.clock import QueueClock, SystemClock
 from maildropd.host.heartbeat import Heartbeats
 from maildropd.host.inotify import InotifyWatch
 from maildropd.host.notify import Notifier
-from maildropd.host.process import host_name
+from maildropd.host.process import boot_id, host_name
 from maildropd.host.watch import PollWatch
 from maildropd.mail.event import Journal
 from maildropd.queue.attempt import Attempt
@@ -42,7 +42,7 @@ from maildropd.store.sqlite import SqliteStore
 
 
 def open_store(
-    daemon: DaemonConfig, journal: Journal, clock: Clock, heartbeats: Heartbeats
+    daemon: DaemonConfig, journal: Journal, clock: QueueClock, heartbeats: Heartbeats
 ) -> SqliteStore:
     """Open the store; raise ``StoreUnusable`` with what to do about it."""
     # Not the boot id: the service's /proc holds processes and nothing else.
@@ -56,7 +56,7 @@ class House:
     def __init__(self, layout: Layout, config: Config, journal: PatientJournal) -> None:
         """Open the store; raise ``StoreUnusable``."""
         self._layout = layout
-        clock = SystemClock()
+        clock = SystemClock(boot_id())
         self.surroundings = Surroundings(
             clock=clock,
             journal=journal,

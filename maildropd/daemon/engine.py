@@ -6,7 +6,7 @@ from typing import Protocol
 
 from maildropd.config.errors import ConfigErrors, Mistake, Place
 from maildropd.config.model import Config
-from maildropd.host.clock import Clock
+from maildropd.host.clock import QueueClock
 from maildropd.host.heartbeat import Heartbeats
 from maildropd.host.notify import Notifier
 from maildropd.mail.event import Journal
@@ -50,7 +50,7 @@ class PatientJournal(Journal, Protocol):
 class Surroundings:
     """What the life cycle leans on."""
 
-    clock: Clock
+    clock: QueueClock
     journal: PatientJournal
     heartbeats: Heartbeats
     notifier: Notifier

@@ -3,6 +3,7 @@
 
 from maildropd.daemon import status
 from maildropd.daemon.engine import Surroundings
+from maildropd.daemon.timekeeper import Timekeeper
 from maildropd.mail.errors import TransientError
 from maildropd.mail.service_events import LoopStuck
 from maildropd.queue.manager import Manager
@@ -21,6 +22,13 @@ class Pulse:
         self._manager = manager
         self._late: tuple[str, ...] = ()
         self._line = ""
+        self._timekeeper = Timekeeper(surroundings, store)
+
+    def begin(self) -> int:
+        """End the leases of former runs; return how many there were."""
+        self._timekeeper.look()
+        self._timekeeper.keep()
+        return self._store.take_over(self._surroundings.clock.now()).result()
 
     def feed(self) -> bool:
         """Feed the watchdog, unless a loop is late; return whether none is."""
@@ -36,6 +44,7 @@ class Pulse:
     def tell(self) -> bool:
         """Say how things stand; return whether that is news."""
         try:
+            self._timekeeper.tick()
             line = self._condition()
         except TransientError:  # it may pass; if it stays, the writer says so
             line = "the store cannot be read"
@@ -52,6 +61,12 @@ class Pulse:
         except TransientError:  # a figure for the log is not worth an end
             return 0
         return counts.get(State.READY, 0) + counts.get(State.DEFERRED, 0)
+
+    def end(self) -> int:
+        """Leave word for the next run; return how many recipients wait."""
+        queued = self.queued()
+        self._timekeeper.keep()
+        return queued
 
     def _condition(self) -> str:
         return status.line(

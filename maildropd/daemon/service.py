@@ -123,14 +123,14 @@ class Service:
 
     def status(self) -> dict[str, object]:
         """Return all that ``maildropctl status`` shows."""
-        oldest = self._store.oldest()
+        oldest, on_wall = self._store.oldest(), self._clock.on_wall
         return {
             "version": __version__,
             "pid": os.getpid(),
-            "since": self._since.isoformat(),
+            "since": on_wall(self._since).isoformat(),
             "config": str(self._engine.config.source),
             "counts": {str(key): n for key, n in self._store.counts().items()},
-            "oldest": None if oldest is None else oldest.isoformat(),
+            "oldest": oldest and on_wall(oldest).isoformat(),
             "in_flight": self._manager.in_flight,
             "relays": status.relays(self._manager.lanes),
             "spools": [each.status() for each in self._engine.intakes],
@@ -148,7 +148,7 @@ class Service:
         # The door first: whoever cannot start has not delivered anything yet.
         with self._reloading:
             await door.start()
-            taken_over = self._store.take_over(self._clock.now()).result()
+            taken_over = self._pulse.begin()
             self._manager.start()
             self._waiting = self._engine.intakes
             self._begin()
@@ -233,7 +233,7 @@ class Service:
             if self._pulse.feed():
                 self._notifier.extend_timeout(_EXTENSION)
             await asyncio.wait({ended}, timeout=1)
-        queued = self._pulse.queued()
+        queued = self._pulse.end()
         self._store.close()
         ended.result()
         self._journal.emit(ServiceStopped(queued=queued))

@@ -3,9 +3,11 @@
 
 import os
 import socket
+from contextlib import suppress
 from pathlib import Path
 
 HOSTS = Path("/etc/hosts")
+BOOT = Path("/proc/sys/kernel/random/boot_id")
 
 
 def host_name(hosts: Path = HOSTS) -> str:
@@ -19,6 +21,18 @@ def host_name(hosts: Path = HOSTS) -> str:
     if "." in name:
         return name
     return _known_as(name, hosts) or f"{name or 'localhost'}.localdomain"
+
+
+def boot_id(kernels: Path = BOOT) -> str:
+    """Return the name of this boot of the host; empty if it cannot be known.
+
+    The service's /proc holds processes and nothing else, so systemd says it.
+    """
+    said = os.environ.get("MAILDROPD_BOOT_ID", "")
+    if not said:
+        with suppress(OSError):
+            said = kernels.read_text(encoding="ascii", errors="replace")
+    return said.strip().replace("-", "")
 
 
 def become_owner_of(path: Path) -> None:

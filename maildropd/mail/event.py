@@ -84,7 +84,7 @@ def _word(value: object) -> str:
     match value:
         case timedelta():
             seconds = value.total_seconds()
-            return f"{seconds:.2f}" if seconds < 100 else str(round(seconds))
+            return f"{seconds:.2f}" if abs(seconds) < 100 else str(round(seconds))
         case datetime():
             return value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         case None:

@@ -59,6 +59,10 @@ class Operator:
         """Return when the oldest message arrived."""
         return self._store.oldest()
 
+    def on_wall(self, at: datetime) -> datetime:
+        """Return a time of the queue as people know it."""
+        return self._clock.on_wall(at)
+
     def page(self, after: str, limit: int) -> Sequence[MessageView]:
         """Return some messages, in order, behind a queue id."""
         return self._store.list(after, limit)

@@ -5,7 +5,8 @@ Both are JSON objects; ``maildropctl queue --json`` prints the messages as
 they are here, so their field names stay.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from datetime import datetime
 from typing import Any
 
 from maildropd.mail.envelope import QueueId, is_queue_id
@@ -15,6 +16,7 @@ from maildropd.store.base import MessageView, RecipientView
 PAGE = 500  # messages in one answer, at most
 
 Answer = dict[str, Any]
+OnWall = Callable[[datetime], datetime]  # from the queue's time to the people's
 
 
 def answer(operator: Operator, request: Mapping[str, Any], who: str) -> Answer:
@@ -27,7 +29,8 @@ def answer(operator: Operator, request: Mapping[str, Any], who: str) -> Answer:
         case {"command": "list", **rest}:
             return _list(operator, rest)
         case {"command": "show", "id": name}:
-            return {"message": shown(operator.show(_queue_id(name)))}
+            found = operator.show(_queue_id(name))
+            return {"message": shown(found, operator.on_wall)}
         case {"command": "flush", "ids": list(names)}:
             ids = [_queue_id(name) for name in names]
             return {"recipients": operator.flush(ids, who)}
@@ -45,28 +48,28 @@ def answer(operator: Operator, request: Mapping[str, Any], who: str) -> Answer:
             raise NotDone("unknown request")
 
 
-def shown(message: MessageView) -> Answer:
+def shown(message: MessageView, on_wall: OnWall) -> Answer:
     """Return a message as JSON has it; times are ISO 8601, in UTC."""
     envelope = message.envelope
     return {
         "id": envelope.queue_id,
         "sender": envelope.reverse_path,
         "size": envelope.size,
-        "arrived": envelope.arrived.isoformat(),
-        "give_up": message.give_up.isoformat(),
+        "arrived": on_wall(envelope.arrived).isoformat(),
+        "give_up": on_wall(message.give_up).isoformat(),
         "submitter": envelope.submitter.name,
         "submitter_uid": envelope.submitter.uid,
         "message_id": envelope.message_id,
-        "recipients": [_recipient(each) for each in message.recipients],
+        "recipients": [_recipient(each, on_wall) for each in message.recipients],
     }
 
 
-def _recipient(recipient: RecipientView) -> Answer:
+def _recipient(recipient: RecipientView, on_wall: OnWall) -> Answer:
     due, reply = recipient.due, recipient.reply
     return {
         "address": recipient.forward_path,
         "state": str(recipient.state),
-        "due": due and due.isoformat(),
+        "due": due and on_wall(due).isoformat(),
         "attempts": recipient.attempts,
         "delivering": recipient.leased,
         "relay": recipient.relay,
@@ -80,14 +83,14 @@ def _list(operator: Operator, request: Mapping[str, Any]) -> Answer:
     if not isinstance(after, str) or not isinstance(limit, int):
         raise NotDone("unknown request")
     page = operator.page(after, max(1, min(limit, PAGE)))
-    return {"messages": [shown(message) for message in page]}
+    return {"messages": [shown(message, operator.on_wall) for message in page]}
 
 
 def _counts(operator: Operator) -> Answer:
     oldest = operator.oldest()
     return {
         "counts": {str(state): number for state, number in operator.counts().items()},
-        "oldest": oldest and oldest.isoformat(),
+        "oldest": oldest and operator.on_wall(oldest).isoformat(),
     }
 
 

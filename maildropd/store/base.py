@@ -13,6 +13,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Protocol
 
+from maildropd.host.clock import Mark
 from maildropd.mail.envelope import Envelope, QueueId, Submission
 from maildropd.mail.reply import Reply
 
@@ -108,7 +109,8 @@ class QueueStore(Protocol):
 
     All methods may be called from any thread.  A future may hold
     ``StoreFull`` or ``StoreUnusable`` (nothing of that call was done), or
-    ``MailError`` raised by the content of a submission.  Times are aware.
+    ``MailError`` raised by the content of a submission.  Times are aware,
+    and the queue's (host/clock.py).
     A lease has an owner (one process start); ``take_over`` ends leases of
     all other owners.
     """
@@ -132,6 +134,10 @@ class QueueStore(Protocol):
 
     def take_over(self, now: datetime) -> Future[int]:
         """End the leases of former owners; return how many there were."""
+        ...
+
+    def keep_mark(self, mark: Mark) -> Future[None]:
+        """Remember where the queue's time is; a store tells its clock when opened."""
         ...
 
     def claim(self, limit: int, now: datetime, until: datetime) -> Future[list[Lease]]:

@@ -13,8 +13,10 @@ from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 
+from maildropd.host.clock import Mark
 from maildropd.mail.envelope import QueueId
 from maildropd.mail.errors import ContentGone
+from maildropd.store import marks
 from maildropd.store.base import MessageView, State
 from maildropd.store.connection import connect, translated
 from maildropd.store.content import ContentFolder, check
@@ -93,6 +95,11 @@ class Reader:
         query = "SELECT 1 FROM message WHERE queue_id = ? AND file = ?"
         with self._reading() as connection:
             return connection.execute(query, (file, file)).fetchone() is not None
+
+    def mark(self) -> Mark | None:
+        """Return where the queue's time was, if that matters."""
+        with self._reading() as connection:
+            return marks.find(connection)
 
     def list(self, after: str, limit: int) -> Sequence[MessageView]:
         """Return some messages, as they were at one moment."""

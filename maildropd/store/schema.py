@@ -14,8 +14,17 @@ from maildropd.mail.errors import StoreUnusable
 
 APPLICATION_ID = 0x4D61_6944  # "MaiD", in the file's header for file(1)
 
+# Where the queue's time was, in one row, for the next run to go on from.
+_CLOCK = """CREATE TABLE clock (
+        one INTEGER PRIMARY KEY CHECK (one = 1),
+        now INTEGER NOT NULL,
+        skew INTEGER NOT NULL,  -- microseconds of the wall clock, ahead of it
+        boot TEXT NOT NULL,  -- of the host; empty: unknown
+        up INTEGER NOT NULL  -- microseconds since that boot
+    ) STRICT"""
+
 _TABLES = (
-    # Times are microseconds since 1970, in UTC.
+    # Times are the queue's: microseconds since 1970, in UTC (host/clock.py).
     """CREATE TABLE message (
         queue_id TEXT PRIMARY KEY,
         reverse_path TEXT,  -- NULL is the null reverse-path, <>
@@ -60,6 +69,7 @@ _TABLES = (
         queue_id TEXT NOT NULL,
         since INTEGER NOT NULL
     ) WITHOUT ROWID, STRICT""",
+    _CLOCK,
 )
 
 
@@ -67,7 +77,7 @@ _TABLES = (
 class Schema:
     """One version of the tables: how to make them, how to get there."""
 
-    version: int = 1
+    version: int = 2
     tables: Sequence[str] = _TABLES
     # From each older version, the statements that lead to the next one.
     steps: Mapping[int, Sequence[str]]
@@ -75,7 +85,7 @@ class Schema:
     @classmethod
     def current(cls) -> "Schema":
         """Return what this version of maildropd works with."""
-        return cls(steps={})
+        return cls(steps={1: [_CLOCK]})
 
 
 def prepare(connection: sqlite3.Connection, path: Path, schema: Schema) -> int:

@@ -15,13 +15,13 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from maildropd.host.clock import Clock
+from maildropd.host.clock import Mark, QueueClock
 from maildropd.host.heartbeat import Heartbeats
 from maildropd.mail.envelope import QueueId, Submission
 from maildropd.mail.errors import MailError, StoreUnusable
 from maildropd.mail.event import Journal
 from maildropd.mail.service_events import OrphansSwept, StoreMigrated
-from maildropd.store import adding, leasing, operating
+from maildropd.store import adding, leasing, marks, operating
 from maildropd.store.base import Lease, MessageView, Settled, Settlement, State, Stored
 from maildropd.store.connection import Database
 from maildropd.store.content import ContentFolder
@@ -42,13 +42,14 @@ class SqliteStore:
         directory: Path,
         owner: str,
         journal: Journal,
-        clock: Clock,
+        clock: QueueClock,
         heartbeats: Heartbeats,
     ) -> None:
         """Open the store in a directory, and sweep up after a crash.
 
         ``owner`` names this start of the process; no other start may have
-        the same.  Raise ``StoreUnusable`` if it is locked, or not ours.
+        the same.  The clock goes on from what the store has.
+        Raise ``StoreUnusable`` if it is locked, or not ours.
         """
         self._owner = owner
         self._journal = journal
@@ -61,7 +62,7 @@ class SqliteStore:
             self._content = ContentFolder(directory / "content")
             self._reader = Reader(path, self._content, owner)
             undo.callback(self._reader.close)
-            self._sweep()
+            self._take_up(clock)
             undo.pop_all()
         self._writer = Writer(
             database,
@@ -86,7 +87,10 @@ class SqliteStore:
             )
         return Database(path, connection)
 
-    def _sweep(self) -> None:
+    def _take_up(self, clock: QueueClock) -> None:
+        """Go on from where the last run was, however it ended."""
+        if mark := self._reader.mark():
+            clock.go_on(mark)
         swept = self._content.sweep(self._reader.is_named)
         if swept:
             self._journal.emit(OrphansSwept(files=swept))
@@ -140,6 +144,9 @@ class SqliteStore:
 
     def take_over(self, now: datetime) -> Future[int]:
         return self._change(leasing.take_over, self._owner, now)
+
+    def keep_mark(self, mark: Mark) -> Future[None]:
+        return self._change(marks.keep, mark)
 
     def claim(self, limit: int, now: datetime, until: datetime) -> Future[list[Lease]]:
         return self._change(leasing.claim, self._owner, limit, now, until)

@@ -4,6 +4,7 @@
 import asyncio
 import threading
 from collections.abc import Callable, Mapping
+from concurrent.futures import Future
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -20,6 +21,7 @@ from maildropd.daemon.engine import (
     Surroundings,
 )
 from maildropd.daemon.service import Service
+from maildropd.host.clock import Mark
 from maildropd.host.heartbeat import Heartbeats
 from maildropd.host.notify import Notifier
 from maildropd.mail.errors import StoreUnusable
@@ -57,12 +59,19 @@ class Store:
     def __init__(self) -> None:
         self.broken = False
         self.closed = False
+        self.marks: list[Mark] = []
 
     def take_over(self, now: datetime) -> "Store":
         return self
 
     def result(self) -> int:
         return 0
+
+    def keep_mark(self, mark: Mark) -> Future[None]:
+        self.marks.append(mark)
+        kept: Future[None] = Future()
+        kept.set_result(None)
+        return kept
 
     def counts(self) -> Mapping[State, int]:
         if self.broken:

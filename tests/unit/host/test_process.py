@@ -13,7 +13,7 @@ import pytest
 
 from maildropd.host import sockets
 from maildropd.host.peer import Peer
-from maildropd.host.process import become_owner_of, host_name
+from maildropd.host.process import become_owner_of, boot_id, host_name
 
 HOSTS = """\
 127.0.0.1 localhost
@@ -123,3 +123,29 @@ def test_nobody_listens_at_a_path_that_is_not_there(tmp_path: Path) -> None:
         sockets.connect(tmp_path / "nothing" / "control", 10)
     with pytest.raises(FileNotFoundError):
         sockets.listen(tmp_path / "nothing" / "control")
+
+
+@pytest.mark.parametrize(
+    ("said", "kernels", "expected"),
+    [
+        (None, "0a1b-2c\n", "0a1b2c"),
+        ("0a1b2c", "ffff\n", "0a1b2c"),
+        (None, None, ""),
+        ("", None, ""),
+    ],
+)
+def test_the_boot_is_named_by_systemd_or_by_the_kernel(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    said: str | None,
+    kernels: str | None,
+    expected: str,
+) -> None:
+    """Both name it alike, so that maildropctl knows what the service knew."""
+    monkeypatch.delenv("MAILDROPD_BOOT_ID", raising=False)
+    if said is not None:
+        monkeypatch.setenv("MAILDROPD_BOOT_ID", said)
+    if kernels is not None:
+        (tmp_path / "boot_id").write_text(kernels)
+
+    assert boot_id(tmp_path / "boot_id") == expected

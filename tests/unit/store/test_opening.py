@@ -20,7 +20,7 @@ from tests.unit.store.stage import Stage
 
 Opener = Callable[[], SqliteStore]
 
-OLD = Schema(tables=["CREATE TABLE mail (name TEXT)"], steps={})
+OLD = Schema(version=1, tables=["CREATE TABLE mail (name TEXT)"], steps={})
 NEW = Schema(
     version=3,
     tables=["CREATE TABLE mail (name TEXT, size INTEGER, age INTEGER)"],
@@ -148,7 +148,9 @@ def test_a_store_says_what_it_is_in_its_header(opener: Opener, tmp_path: Path) -
 
     with closing(sqlite3.connect(tmp_path / "queue.db")) as store:
         assert store.execute("PRAGMA application_id").fetchone() == (APPLICATION_ID,)
-        assert store.execute("PRAGMA user_version").fetchone() == (1,)
+        assert store.execute("PRAGMA user_version").fetchone() == (
+            Schema.current().version,
+        )
         assert store.execute("PRAGMA journal_mode").fetchone() == ("wal",)
         assert store.execute("PRAGMA auto_vacuum").fetchone() == (2,)
 
