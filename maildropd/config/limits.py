@@ -70,6 +70,7 @@ def _is_address(value: str) -> bool:
 LIMITS: Mapping[tuple[str, str], Limit] = {
     ("daemon", "hostname"): host_name,
     ("queue", "message_size_limit"): positive,
+    ("queue", "recipient_limit"): between(1, 1_000_000),
     ("queue", "first_retry"): positive,
     ("queue", "slowest_retry"): positive,
     ("queue", "give_up_after"): positive,

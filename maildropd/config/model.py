@@ -56,6 +56,7 @@ class QueueConfig:
     """``[queue]``: how long, how often, how much."""
 
     message_size_limit: Size = Size(25 * 1024 * 1024)
+    recipient_limit: int = 10_000
     first_retry: timedelta = timedelta(minutes=5)
     slowest_retry: timedelta = timedelta(hours=4)
     give_up_after: timedelta = timedelta(days=5)

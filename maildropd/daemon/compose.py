@@ -128,8 +128,7 @@ class House:
     def _intake(self, spool: SpoolConfig, config: Config) -> Intake:
         watch = InotifyWatch if spool.watch is Watch.INOTIFY else PollWatch
         door = Door(injector=self._injector, keys=self.store)
-        limit = config.queue.message_size_limit
-        return Pickup(spool, limit, door, watch, self.surroundings)
+        return Pickup(spool, config.queue, door, watch, self.surroundings)
 
 
 class Doorbell:

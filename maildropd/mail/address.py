@@ -3,11 +3,12 @@
 
 Lenient in form, strict in effect: either every address of a list is found, or
 ``BadAddress`` names the piece that is none.  Nobody is dropped in silence.
+A list may be megabytes long: it is read once, and never held in pieces.
 """
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import pairwise
+from itertools import islice, pairwise
 from typing import NamedTuple
 
 from maildropd.mail.errors import BadAddress
@@ -22,7 +23,8 @@ _NAMED = re.compile(
 )
 _MARKED = re.compile(r'["(<>:;\[\\]')
 _BETWEEN_COMMAS = re.compile("[^,]+")
-_FOLD = re.compile(r"\r?\n(?=[ \t])")
+_STRAY = re.compile(r"\0|\r(?!\n)|\n(?![ \t])")
+_BLANKS = " \t\r\n"
 _DOT_STRING = re.compile(r'[^\x00-\x20"(),:;<>@\[\\\]\x7f]+')
 _DOMAIN = re.compile(
     r"[A-Za-z0-9_\x80-\U0010ffff-]+(?:\.[A-Za-z0-9_\x80-\U0010ffff-]+)*"
@@ -35,48 +37,65 @@ _DOMAIN_LIMIT = 255
 _ADDRESS_LIMIT = 254
 _WORDS_LIMIT = 1000  # of one address with its name
 _NAMED_LIMIT = 254  # of the short way; the address in it is shorter
+_SENDERS_LIMIT = 1000
+_SHOWN = 200  # of a piece, in a complaint, which cuts it
+_TOKENS_LIMIT = 1_000_000  # of one list: a second or two, and no longer
 
 
 class _Piece(NamedTuple):
     """What stands between two separators."""
 
-    source: str
+    source: str  # the beginning of it, for a complaint
     tokens: Sequence[Token]
 
 
-def parse_list(text: str) -> tuple[str, ...]:
-    """Return the addresses of a list, in order.
+def addresses(octets: bytes) -> Iterator[str]:
+    """Yield the addresses of a list, in order, each as it is found.
 
     Groups, comments, display names, source routes and folds are understood
     and dropped.  A bare name (``root``) stays as it is.  Raise ``BadAddress``
     rather than skip or mend anything that might have been an address.
     """
+    # A character for each octet: all that means something here is ASCII, and
+    # one smiley would make four octets of each of a million others.
+    text = octets.decode("latin-1").strip(_BLANKS)
     if _is_plain(text):
-        return (text,)
+        yield text
+        return
     if found := _NAMED.fullmatch(text) if len(text) <= _NAMED_LIMIT else None:
-        return (found[1],)
-    text = _FOLD.sub("", text.strip())
-    if stray := re.search("[\r\n\0]", text):
+        yield found[1]
+        return
+    if stray := _STRAY.search(text):
         around = text[max(stray.start() - 30, 0) : stray.end() + 30]
         raise BadAddress(f"a line end or NUL within an address: {shown(around)}")
+    text = text.replace("\r\n", "").replace("\n", "")
     pieces = _pieces(text) if _MARKED.search(text) else _simple_pieces(text)
-    return tuple(_mailbox(piece) for piece in pieces)
+    yield from map(_mailbox, pieces)
 
 
-def parse_reverse_path(text: str) -> str | None:
+def parse_list(text: str) -> tuple[str, ...]:
+    """Return the addresses of a list that is at hand as text."""
+    return tuple(addresses(text.encode("utf-8", "surrogatepass")))
+
+
+def parse_reverse_path(octets: bytes) -> str | None:
     """Return the first address of a list, or None for ``<>`` and for nothing."""
-    if text.strip() in ("", "<>"):
+    if octets.strip() in (b"", b"<>"):
         return None
-    return next(iter(parse_list(text)), None)
+    # Only the first is needed, but the others may not be nonsense.
+    found = tuple(islice(addresses(octets), _SENDERS_LIMIT + 1))
+    if len(found) > _SENDERS_LIMIT:
+        raise BadAddress(f"more than {_SENDERS_LIMIT} senders")
+    return next(iter(found), None)
 
 
-def unique(addresses: Iterable[str]) -> tuple[str, ...]:
+def unique(found: Iterable[str]) -> tuple[str, ...]:
     """Return each address once, in order; only domains ignore case."""
-    found: dict[str, str] = {}
-    for address in addresses:
+    once: dict[str, str] = {}
+    for address in found:
         local_part, at, domain = address.rpartition("@")
-        found.setdefault(local_part + at + domain.lower(), address)
-    return tuple(found.values())
+        once.setdefault(local_part + at + domain.lower(), address)
+    return tuple(once.values())
 
 
 def _is_plain(text: str) -> bool:
@@ -97,22 +116,26 @@ def _pieces(text: str) -> Iterator[_Piece]:
     """Split a list where a comma or semicolon separates; leave groups' names out."""
     words: list[Token] = []
     start, in_angle = 0, False
-    for token, end in tokens(text):
+    for number, (token, end) in enumerate(tokens(text)):
         kind = token.kind
+        if number >= _TOKENS_LIMIT:
+            raise BadAddress(f"no end of words: {shown(text[:_SHOWN])}")
         in_angle = kind == "<" or (in_angle and kind != ">")
         if in_angle or kind not in ",;:":
             words.append(token)
             if len(words) > _WORDS_LIMIT:
-                raise BadAddress(f"no end of words: {shown(text[start:])}")
+                raise BadAddress(
+                    f"no end of words: {shown(text[start : start + _SHOWN])}"
+                )
             continue
-        piece = _Piece(text[start : end - 1].strip(), words)
+        piece = _Piece(text[start : min(end - 1, start + _SHOWN)], words)
         if kind == ":":
             _check_prefix(piece)
         elif words:
             yield piece
         words, start = [], end
     if words:
-        yield _Piece(text[start:].strip(), words)
+        yield _Piece(text[start : start + _SHOWN], words)
 
 
 def _check_prefix(piece: _Piece) -> None:
@@ -168,7 +191,7 @@ def _addr_spec(piece: _Piece, tokens: Sequence[Token]) -> str:
         raise BadAddress(f"blanks within an address: {shown(piece.source)}")
     address = local_part if is_bare else f"{local_part}@{domain}"
     if not address.isprintable():
-        raise BadAddress(f"unprintable octets in the address {shown(address)}")
+        raise BadAddress(f"unprintable octets in the address {shown(piece.source)}")
     return address
 
 

@@ -47,6 +47,14 @@ class TooLarge(PermanentError):
     default = Reply(552, "5.3.4")
 
 
+class TooManyRecipients(PermanentError):
+    """The message names more recipients than the limit."""
+
+    # RFC 5321 4.5.3.1.10 has 452 for a dialogue, where the rest can come in
+    # another; the same message again will not work.
+    default = Reply(550, "5.5.3")
+
+
 class NotYet(TransientError):
     """The writer has not finished, or holds a lock; look again later."""
 

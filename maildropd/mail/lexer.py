@@ -2,7 +2,8 @@
 """The words of an address list (RFC 5322 3.2), one after the other.
 
 By hand where text may nest or go on without end: an expression would remember
-a way back for each of a million steps.
+a way back for each of a million steps.  Text here has a character for each
+octet; a token has them as they are meant, in UTF-8.
 """
 
 import re
@@ -21,6 +22,7 @@ _TOKEN = re.compile(
 )
 _QUOTE_MARK = re.compile(r'"|\\.', re.DOTALL)
 _COMMENT_MARK = re.compile(r"[()]|\\.", re.DOTALL)
+_WORD_LIMIT = 10_000  # octets
 
 
 class Token(NamedTuple):
@@ -40,16 +42,29 @@ def tokens(text: str) -> Iterator[tuple[Token, int]]:
             continue
         if text[start] == '"':
             at = _after_quote(text, start)
-            yield Token("quoted", text[start:at]), at
+            yield Token("quoted", _word(text, start, at)), at
             continue
         found = _TOKEN.match(text, at)
         if not found:
-            raise BadAddress(f"a stray {text[at]} in {shown(text[at:])}")
+            raise BadAddress(f"a stray {text[at]} in {shown(text[at : at + 200])}")
         at = found.end()
         kind = str(found.lastgroup)
         if kind != "blank":
-            word = found[0]
+            word = _word(text, start, at)
             yield Token(word if kind == "special" else kind, word), at
+
+
+def _word(text: str, start: int, end: int) -> str:
+    if end - start > _WORD_LIMIT:
+        raise BadAddress(f"no end of a word: {shown(text[start : start + 200])}")
+    return _meant(text[start:end])
+
+
+def _meant(text: str) -> str:
+    """Return what octets stand for; what is not UTF-8 becomes surrogates."""
+    if text.isascii():
+        return text
+    return text.encode("latin-1").decode("utf-8", "surrogateescape")
 
 
 def _after_comment(text: str, start: int) -> int:
@@ -58,17 +73,17 @@ def _after_comment(text: str, start: int) -> int:
         depth += {"(": 1, ")": -1}.get(mark[0], 0)
         if not depth:
             return mark.end()
-    raise BadAddress(f"a comment without end: {shown(text[start:])}")
+    raise BadAddress(f"a comment without end: {shown(text[start : start + 200])}")
 
 
 def _after_quote(text: str, start: int) -> int:
     for mark in _QUOTE_MARK.finditer(text, start + 1):
         if mark[0] == '"':
             return mark.end()
-    raise BadAddress(f"a quote without end: {shown(text[start:])}")
+    raise BadAddress(f"a quote without end: {shown(text[start : start + 200])}")
 
 
 def shown(text: str) -> str:
     """Return text for a complaint: cut, and with escapes."""
-    text = text.strip()
+    text = _meant(text.strip(" \t"))
     return repr(text if len(text) <= 80 else text[:77] + "...")

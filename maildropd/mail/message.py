@@ -14,11 +14,11 @@ from maildropd.mail.errors import Malformed
 _END = re.compile(rb"\n\r?\n")
 _EMPTY_HEADER = re.compile(rb"\r?\n")
 _NAME = re.compile(rb"([!-9;-~]+)[ \t]*:")
-_FOLD = re.compile(rb"\r?\n")
 _MESSAGE_ID = re.compile(
     rb"(?:\A|\n)message-id[ \t]*:[ \t]*(?:\r?\n[ \t]+)?(<?[!-~]{1,996})", re.IGNORECASE
 )
 _MESSAGE_ID_LIMIT = 250  # for the log
+_FIELDS_LIMIT = 25_000  # a Bcc for each of ten thousand recipients, and some more
 
 
 class Field(NamedTuple):
@@ -28,11 +28,6 @@ class Field(NamedTuple):
     raw: bytes  # after the colon, as it stands, without the last line end
     start: int
     end: int
-
-    @property
-    def value(self) -> str:
-        """The unfolded value; octets that are not UTF-8 become surrogates."""
-        return unfolded(self.raw)
 
 
 def header_end(data: bytes, start: int = 0) -> int | None:
@@ -47,13 +42,16 @@ def fields(data: bytes, start: int, end: int) -> Iterator[Field]:
     Only an empty line ends a header.  To guess that it ended at a line which
     is no field would take a Bcc further down for text, and show it to all.
     """
-    at, number = start, 1
+    at, number, count = start, 1, 0
     while at < end:
         found = _NAME.match(data, at, end)
         if not found:
             if data[at:end].strip(b"\r\n") == b"":
                 return  # the empty line
             raise Malformed(f"line {number} is no header field: {_shown(data, at)}")
+        count += 1
+        if count > _FIELDS_LIMIT:
+            raise Malformed(f"it has more than {_FIELDS_LIMIT} header fields")
         stop = _next_line(data, found.end(), end)
         # Not by the expression above: for each of a million folds it would
         # remember a way back.
@@ -83,11 +81,6 @@ def message_id(data: bytes, start: int = 0) -> str | None:
     end = header_end(data, start)
     found = _MESSAGE_ID.search(data, start, len(data) if end is None else end)
     return found[1].decode("ascii")[:_MESSAGE_ID_LIMIT] if found else None
-
-
-def unfolded(raw: bytes) -> str:
-    """Return a field's value as text on one line."""
-    return _FOLD.sub(b"", raw).decode("utf-8", "surrogateescape").strip(" \t")
 
 
 def _next_line(data: bytes, at: int, end: int) -> int:

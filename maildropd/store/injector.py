@@ -10,7 +10,7 @@ from functools import partial
 from maildropd.config.model import QueueConfig
 from maildropd.host.clock import Clock
 from maildropd.mail.envelope import QueueId, Submission, queue_id
-from maildropd.mail.errors import TooLarge
+from maildropd.mail.errors import MailError, TooLarge, TooManyRecipients
 from maildropd.mail.event import Journal
 from maildropd.mail.events import MessageAccepted, SubmissionRepeated
 from maildropd.store.base import QueueStore, Stored
@@ -63,9 +63,11 @@ class Injector:
         """Store a message; the future is done when it survives a power cut.
 
         The content is read before this returns.  The future may hold what
-        ``QueueStore.add`` says, and ``TooLarge``.
+        ``QueueStore.add`` says, ``TooLarge``, and ``TooManyRecipients``.
         """
         config = self._config
+        if len(submission.recipients) > config.recipient_limit:
+            return _refused(_too_many(config.recipient_limit))
         queue_id, now = self._ids.next()
         limited = _limited(submission, config.message_size_limit)
         times = (now, now + config.give_up_after)
@@ -86,6 +88,16 @@ class Injector:
             return
         self._journal.emit(_accepted(submission, stored))
         self._on_accepted()
+
+
+def _too_many(limit: int) -> TooManyRecipients:
+    return TooManyRecipients(f"more than {limit} recipients (recipient_limit)")
+
+
+def _refused(error: MailError) -> Future[Stored]:
+    future: Future[Stored] = Future()
+    future.set_exception(error)
+    return future
 
 
 def _accepted(submission: Submission, stored: Stored) -> MessageAccepted:
@@ -116,5 +128,5 @@ def _within(submission: Submission, limit: int) -> Iterator[bytes]:
     for piece in submission.content:
         size += len(piece)
         if size > limit:
-            raise TooLarge(f"larger than {limit} octets")
+            raise TooLarge(f"larger than {limit} octets (message_size_limit)")
         yield piece

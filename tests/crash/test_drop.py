@@ -76,7 +76,7 @@ class Host:
         injector = Injector(store, around.journal, ids, QueueConfig(), lambda: None)
         config = SpoolConfig(name="drop", path=self.drop, quarantine=self.quarantine)
         door = Door(injector=injector, keys=store)
-        pickup = Pickup(config, 1_000_000, door, HandWatch, around)
+        pickup = Pickup(config, QueueConfig(), door, HandWatch, around)
         pickup._watch = HandWatch()
         before()
         for _ in range(3):

@@ -48,7 +48,7 @@ class OpenFile:
         """Let go of it."""
         os.close(self._descriptor)
 
-    def draft(self) -> Draft:
+    def draft(self, recipient_limit: int) -> Draft:
         """Read the head, and the envelope from it.
 
         The first piece nearly always is the whole file.
@@ -58,7 +58,7 @@ class OpenFile:
             if len(head) >= _HEAD_LIMIT:
                 raise Malformed(f"its header is larger than {_HEAD_LIMIT} octets")
             head += self._read()
-        return forms.read(head)
+        return forms.read(head, recipient_limit)
 
     def content(self, draft: Draft) -> Iterator[bytes]:
         """Yield the message; raise ``NotYet`` at its end if that was not it."""

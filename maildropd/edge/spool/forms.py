@@ -12,8 +12,8 @@ def is_complete(head: bytes) -> bool:
     return rfc5322.is_complete(head)
 
 
-def read(head: bytes) -> Draft:
+def read(head: bytes, recipient_limit: int) -> Draft:
     """Read the envelope; raise ``Malformed`` where there is none to be had."""
     if maildrophost.is_form(head):
-        return maildrophost.read(head)
-    return rfc5322.read(head)
+        return maildrophost.read(head, recipient_limit)
+    return rfc5322.read(head, recipient_limit)

@@ -6,14 +6,15 @@ The message is sent as it is; a Bcc in it is its writer's will.
 
 import re
 
-from maildropd.edge.spool.draft import Draft
-from maildropd.mail.address import parse_list, parse_reverse_path, unique
+from maildropd.edge.spool.draft import Draft, recipients
+from maildropd.mail.address import addresses, parse_reverse_path
 from maildropd.mail.errors import Malformed
-from maildropd.mail.message import message_id, unfolded
+from maildropd.mail.message import message_id
 
 MARK = b"##"
 
-_LINE = re.compile(rb"##([^\n]*)(?:\n|\Z)")
+_LINE = re.compile(rb"##[^\n]*(?:\n|\Z)")
+_KEY_LIMIT = 80  # of what is looked at; To and From are shorter
 
 
 def is_form(head: bytes) -> bool:
@@ -26,25 +27,26 @@ def is_complete(head: bytes) -> bool:
     return _message_start(head) + len(MARK) <= len(head)
 
 
-def read(head: bytes) -> Draft:
+def read(head: bytes, recipient_limit: int) -> Draft:
     """Read a file of this form; raise ``Malformed`` where it is broken."""
     to, sender = b"", b""
     at = 0
     while line := _LINE.match(head, at):
-        key, colon, value = line[1].partition(b":")
-        if not colon:
-            raise Malformed(f"a ## line has no colon: {_shown(line[0])}")
+        start, at = line.start(), line.end()
+        colon = head.find(b":", start, at)
+        if colon < 0:
+            raise Malformed(f"a ## line has no colon: {_shown(head[start:at])}")
         # The last one wins, and other keys are somebody else's business.
+        key = head[start + len(MARK) : min(colon, start + _KEY_LIMIT)]
         if key == b"To":
-            to = value
+            to = head[colon + 1 : at]
         elif key == b"From":
-            sender = value
-        at = line.end()
+            sender = head[colon + 1 : at]
     if not head[at : at + 8192].strip():
         raise Malformed("there is no message after the ## lines")
     return Draft(
-        reverse_path=parse_reverse_path(unfolded(sender.rstrip())),
-        recipients=unique(parse_list(unfolded(to.rstrip()))),
+        reverse_path=parse_reverse_path(sender),
+        recipients=recipients(addresses(to), recipient_limit),
         message_id=message_id(head, at),
         content=(head[at:],),
     )

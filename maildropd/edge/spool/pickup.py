@@ -14,7 +14,7 @@ from datetime import timedelta
 from itertools import islice
 from typing import Protocol
 
-from maildropd.config.model import SpoolConfig
+from maildropd.config.model import QueueConfig, SpoolConfig
 from maildropd.edge.spool.directory import DirectoryUnusable, DropDirectory, make
 from maildropd.edge.spool.door import Door, Surroundings
 from maildropd.edge.spool.rest import NextLook
@@ -44,15 +44,15 @@ class Pickup:
     def __init__(
         self,
         config: SpoolConfig,
-        limit: int,
+        limits: QueueConfig,
         door: Door,
         watch: Callable[[], DirectoryWatch],
         surroundings: Surroundings,
     ) -> None:
         """Begin at rest, with nothing open.
 
-        ``limit`` is the largest size of a message; ``watch`` makes the watch
-        for the time between ``start`` and ``stop``.
+        ``limits`` has the largest message that is taken; ``watch`` makes the
+        watch for the time between ``start`` and ``stop``.
         """
         self._config = config
         self._make_watch = watch
@@ -61,7 +61,7 @@ class Pickup:
         self._journal = surroundings.journal
         self._heartbeats = surroundings.heartbeats
         self._next_look = NextLook(surroundings.clock)
-        self._taker = Taker(config, limit, door, surroundings, self._next_look)
+        self._taker = Taker(config, limits, door, surroundings, self._next_look)
         self._drop: DropDirectory | None = None
         self._scan: Scan | None = None
         self._unreachable = ""  # why, as it was told

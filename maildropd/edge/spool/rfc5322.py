@@ -6,11 +6,11 @@ their writer may see whom they name.
 """
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import TypeVar
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 
-from maildropd.edge.spool.draft import Draft
-from maildropd.mail.address import parse_list, parse_reverse_path, unique
+from maildropd.edge.spool.draft import Draft, recipients
+from maildropd.mail.address import addresses, parse_reverse_path
 from maildropd.mail.errors import BadAddress
 from maildropd.mail.message import Field, fields, header_end, message_id, without
 
@@ -27,15 +27,13 @@ _RESENT = frozenset(
 )
 _OF_INTEREST = _RESENT | _TRACE | {*_SENDER, *_RECIPIENTS}
 
-_T = TypeVar("_T")
-
 
 def is_complete(head: bytes) -> bool:
     """Tell whether the whole header is in the head."""
     return header_end(head) is not None
 
 
-def read(head: bytes) -> Draft:
+def read(head: bytes, recipient_limit: int) -> Draft:
     """Read a message; raise ``Malformed`` where the envelope is unclear."""
     mbox_line = _MBOX_LINE.match(head)
     start = mbox_line.end() if mbox_line else 0
@@ -48,7 +46,7 @@ def read(head: bytes) -> Draft:
     block = _latest_resent(found)
     return Draft(
         reverse_path=_reverse_path(found, block),
-        recipients=_recipients(found, block),
+        recipients=recipients(_named(found, block), recipient_limit),
         message_id=message_id(head, start),
         content=without(head, start, found, _FOR_US),
     )
@@ -80,12 +78,16 @@ def _reverse_path(header: Sequence[Field], block: Sequence[Field]) -> str | None
     """
     above = header[: header.index(block[0])] if block else header
     named = [*_called(("return-path",), above), *_chosen(_SENDER, header, block)]
-    return _parsed(named[0], parse_reverse_path) if named else None
+    if not named:
+        return None
+    with _field(named[0]):
+        return parse_reverse_path(named[0].raw)
 
 
-def _recipients(header: Sequence[Field], block: Sequence[Field]) -> tuple[str, ...]:
-    found = _chosen(_RECIPIENTS, header, block)
-    return unique(address for field in found for address in _parsed(field, parse_list))
+def _named(header: Sequence[Field], block: Sequence[Field]) -> Iterator[str]:
+    for field in _chosen(_RECIPIENTS, header, block):
+        with _field(field):
+            yield from addresses(field.raw)
 
 
 def _chosen(
@@ -101,8 +103,10 @@ def _called(names: Iterable[str], header: Sequence[Field]) -> Iterator[Field]:
     return (field for name in names for field in header if field.name == name)
 
 
-def _parsed(field: Field, parse: Callable[[str], _T]) -> _T:
+@contextmanager
+def _field(field: Field) -> Iterator[None]:
+    """Say where the bad address stands."""
     try:
-        return parse(field.value)
+        yield
     except BadAddress as error:
         raise BadAddress(f"in the field {field.name}: {error}") from error

@@ -117,4 +117,5 @@ class Sight:
         if self.status.st_size == 0:
             raise Malformed("it is empty")
         if self.status.st_size > limit:
-            raise TooLarge(f"{self.status.st_size} octets, and the limit is {limit}")
+            size = self.status.st_size
+            raise TooLarge(f"{size} octets, and message_size_limit is {limit}")

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
-from maildropd.config.model import SpoolConfig
+from maildropd.config.model import QueueConfig, SpoolConfig
 from maildropd.edge.spool.directory import DropDirectory
 from maildropd.edge.spool.door import Door, Surroundings
 from maildropd.edge.spool.file import OpenFile, Unreadable
@@ -37,14 +37,14 @@ class Taker:
     def __init__(
         self,
         config: SpoolConfig,
-        limit: int,
+        limits: QueueConfig,
         door: Door,
         surroundings: Surroundings,
         next_look: NextLook,
     ) -> None:
         """Begin without a directory."""
         self._config = config
-        self._limit = limit
+        self._limits = limits
         self._injector = door.injector
         self._surroundings = surroundings
         self._journal = surroundings.journal
@@ -140,14 +140,14 @@ class Taker:
             return
         if self._under_way.is_mistakable(sight, self._drop.descriptor):
             raise NotYet("it looks like one that was here before")
-        sight.check(self._limit)
+        sight.check(self._limits.message_size_limit)
         self._submit(sight)
 
     def _submit(self, sight: Sight) -> None:
         name, uid = f"spool={self._config.name}", sight.status.st_uid
         file = OpenFile(self._drop.descriptor, sight)
         try:
-            draft = file.draft()
+            draft = file.draft(self._limits.recipient_limit)
             submission = Submission(
                 reverse_path=draft.reverse_path,
                 recipients=draft.recipients,

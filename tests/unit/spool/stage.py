@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from maildropd.config.model import SpoolConfig
+from maildropd.config.model import QueueConfig, Size, SpoolConfig
 from maildropd.edge.spool.door import Door
 from maildropd.edge.spool.pickup import Pickup
 from maildropd.host.heartbeat import Heartbeats
@@ -133,7 +133,7 @@ class Stage:
             settle_time=SETTLE,
             poll_interval=POLL,
         )
-        self.limit = limit
+        self.limits = QueueConfig(message_size_limit=Size(limit))
         self.path = self.config.path
         self.path.mkdir()
         self.clock = FakeClock()
@@ -150,7 +150,7 @@ class Stage:
         self.close()
         self.config = replace(self.config, **changes)
         door = Door(injector=self.store, keys=self.store)
-        self.pickup = Pickup(self.config, self.limit, door, self._the_watch, self)
+        self.pickup = Pickup(self.config, self.limits, door, self._the_watch, self)
         self.pickup._watch = self.watch
 
     def _the_watch(self) -> DirectoryWatch:

@@ -4,14 +4,20 @@
 import pytest
 
 from maildropd.edge.spool import forms
+from maildropd.edge.spool.draft import Draft
 from maildropd.mail.errors import BadAddress, Malformed
 
+LIMIT = 1000
 MESSAGE = b"From: a@x\nBcc: hidden@x\nMessage-ID: <1@x>\n\ntext\n"
+
+
+def read(head: bytes) -> Draft:
+    return forms.read(head, LIMIT)
 
 
 def test_the_envelope_is_read_and_the_message_sent_as_it_is() -> None:
     """Even a Bcc in it: the envelope is elsewhere, so the field is content."""
-    draft = forms.read(b"##To:b@x,c@x\n##From:a@x\n" + MESSAGE)
+    draft = read(b"##To:b@x,c@x\n##From:a@x\n" + MESSAGE)
 
     assert draft.recipients == ("b@x", "c@x")
     assert draft.reverse_path == "a@x"
@@ -21,23 +27,23 @@ def test_the_envelope_is_read_and_the_message_sent_as_it_is() -> None:
 
 @pytest.mark.parametrize("sender", [b"", b"##From:\n", b"##From: \r\n", b"##From:<>\n"])
 def test_without_a_sender_the_reverse_path_is_null(sender: bytes) -> None:
-    assert forms.read(b"##To:b@x\n" + sender + MESSAGE).reverse_path is None
+    assert read(b"##To:b@x\n" + sender + MESSAGE).reverse_path is None
 
 
 def test_a_sender_may_have_a_name() -> None:
-    draft = forms.read(b"##To:b@x\n##From: A <a@x> \n" + MESSAGE)
+    draft = read(b"##To:b@x\n##From: A <a@x> \n" + MESSAGE)
 
     assert draft.reverse_path == "a@x"
 
 
 def test_other_lines_are_ignored_and_the_order_is_free() -> None:
-    draft = forms.read(b"##X-Foo: bar\n##From:a@x\n##to:no@x\n##To:b@x\n" + MESSAGE)
+    draft = read(b"##X-Foo: bar\n##From:a@x\n##to:no@x\n##To:b@x\n" + MESSAGE)
 
     assert draft.recipients == ("b@x",)
 
 
 def test_the_last_of_two_lines_wins() -> None:
-    draft = forms.read(b"##To:a@x\n##From:a@x\n##To:b@x\n##From:b@x\n" + MESSAGE)
+    draft = read(b"##To:a@x\n##From:a@x\n##To:b@x\n##From:b@x\n" + MESSAGE)
 
     assert (draft.recipients, draft.reverse_path) == (("b@x",), "b@x")
 
@@ -45,7 +51,7 @@ def test_the_last_of_two_lines_wins() -> None:
 def test_line_ends_may_be_crlf() -> None:
     message = MESSAGE.replace(b"\n", b"\r\n")
 
-    draft = forms.read(b"##To:b@x, c@x\r\n##From:a@x\r\n" + message)
+    draft = read(b"##To:b@x, c@x\r\n##From:a@x\r\n" + message)
 
     assert draft.recipients == ("b@x", "c@x")
     assert b"".join(draft.content) == message
@@ -54,13 +60,13 @@ def test_line_ends_may_be_crlf() -> None:
 def test_a_later_line_of_this_kind_is_text() -> None:
     message = b"Subject: x\n\n##To:no@x\n"
 
-    draft = forms.read(b"##To:b@x\n" + message)
+    draft = read(b"##To:b@x\n" + message)
 
     assert b"".join(draft.content) == message
 
 
 def test_no_recipient_is_dropped_and_none_is_doubled() -> None:
-    draft = forms.read(b"##To:a@x; b@x,,c@x, A <a@X>, friends: d@x;\n" + MESSAGE)
+    draft = read(b"##To:a@x; b@x,,c@x, A <a@X>, friends: d@x;\n" + MESSAGE)
 
     assert draft.recipients == ("a@x", "b@x", "c@x", "d@x")
 
@@ -68,13 +74,13 @@ def test_no_recipient_is_dropped_and_none_is_doubled() -> None:
 def test_octets_of_any_kind_may_be_in_the_message() -> None:
     message = bytes(range(256)) + b"\r\r\n\0"
 
-    draft = forms.read(b"##To:b@x\n" + message)
+    draft = read(b"##To:b@x\n" + message)
 
     assert b"".join(draft.content) == message
 
 
 def test_the_message_need_not_have_a_header() -> None:
-    assert forms.read(b"##To:b@x\njust text").message_id is None
+    assert read(b"##To:b@x\njust text").message_id is None
 
 
 @pytest.mark.parametrize(
@@ -94,7 +100,7 @@ def test_what_is_malformed_is_refused_with_the_reason(
     head: bytes, complaint: str
 ) -> None:
     with pytest.raises(Malformed, match=complaint):
-        forms.read(head)
+        read(head)
 
 
 @pytest.mark.parametrize(
@@ -102,7 +108,7 @@ def test_what_is_malformed_is_refused_with_the_reason(
 )
 def test_an_address_that_is_none_is_refused(head: bytes) -> None:
     with pytest.raises(BadAddress):
-        forms.read(head + MESSAGE)
+        read(head + MESSAGE)
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from maildropd.config.model import SpoolConfig
+from maildropd.config.model import QueueConfig, SpoolConfig
 from maildropd.edge.spool.door import Door
 from maildropd.edge.spool.pickup import Pickup
 from maildropd.host.clock import Clock, SystemClock
@@ -52,7 +52,7 @@ class Live:
 
     def start(self) -> Pickup:
         door = Door(injector=self.store, keys=self.store)
-        self.pickup = Pickup(self.config, 1_000_000, door, self.kind, self.around)
+        self.pickup = Pickup(self.config, QueueConfig(), door, self.kind, self.around)
         self.pickup.start()
         self.around.journal.wait_for(SpoolWatched)
         return self.pickup
@@ -161,7 +161,7 @@ def test_after_the_stop_nothing_is_open_or_promised(live: Live) -> None:
 def test_a_pickup_that_never_started_has_nothing_to_stop(live: Live) -> None:
     before = os.listdir("/proc/self/fd")
     door = Door(injector=live.store, keys=live.store)
-    pickup = Pickup(live.config, 1, door, InotifyWatch, live.around)
+    pickup = Pickup(live.config, QueueConfig(), door, InotifyWatch, live.around)
 
     pickup.stop()
 

@@ -7,10 +7,13 @@ from maildropd.edge.spool import forms
 from maildropd.edge.spool.draft import Draft
 from maildropd.mail.errors import BadAddress, Malformed
 
+LIMIT = 1000
+
 
 def read(*header: str, line_end: str = "\n", text: str = "text\n") -> Draft:
     lines = [*header, "", text]
-    return forms.read(line_end.join(lines).encode("utf-8", "surrogateescape"))
+    data = line_end.join(lines).encode("utf-8", "surrogateescape")
+    return forms.read(data, LIMIT)
 
 
 def test_the_recipients_are_all_of_to_cc_and_bcc() -> None:
@@ -125,7 +128,7 @@ def test_the_line_of_an_mbox_is_taken_off() -> None:
 
 
 def test_a_message_may_have_no_text() -> None:
-    assert forms.read(b"To: a@x").content == (b"To: a@x",)
+    assert forms.read(b"To: a@x", LIMIT).content == (b"To: a@x",)
 
 
 @pytest.mark.parametrize(
@@ -145,7 +148,7 @@ def test_what_is_no_message_is_refused_with_the_reason(
     data: bytes, complaint: str
 ) -> None:
     with pytest.raises(Malformed, match=complaint):
-        forms.read(data)
+        forms.read(data, LIMIT)
 
 
 @pytest.mark.parametrize("name", ["To", "Cc", "Bcc", "From", "Sender", "Return-Path"])

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from maildropd.config.model import QueueConfig, Size
 from maildropd.edge.spool import left
 from maildropd.mail.errors import TooLarge
 from maildropd.mail.events import FileLeftAlone, MessageQuarantined
@@ -78,7 +79,7 @@ def endless_header(path: Path) -> None:
         (unix_socket, "it is a socket, not a file"),
         (hard_link, "it has 2 names (hard links)"),
         (empty, "it is empty"),
-        (sparse, "10737418240 octets, and the limit is 1000000"),
+        (sparse, "10737418240 octets, and message_size_limit is 1000000"),
         (no_recipient, "it names no recipient"),
         (marks_only, "there is no message after the ## lines"),
         (no_colon, "a ## line has no colon: '##To bob@x'"),
@@ -105,9 +106,30 @@ def test_what_is_no_mail_is_set_aside_with_the_reason(
     assert reason in (stage.config.quarantine / note).read_text()
 
 
-def test_a_header_without_end_is_set_aside(stage: Stage) -> None:
+@pytest.mark.parametrize("start", [b"##To:", b"From: a@x\nBcc: "])
+def test_more_recipients_than_the_limit_are_set_aside(
+    stage: Stage, start: bytes
+) -> None:
+    """Also of the same one: to read a million takes its time."""
+    stage.limits = QueueConfig(recipient_limit=3)
     stage.restart()
-    stage.pickup._taker._limit = 10_000_000
+    stage.write("many", start + b"b@x, c@x, <b@x>, b@x\n\ntext")
+    stage.write("few", start + b"b@x, c@x, <b@x>\n\ntext")
+
+    stage.rest()
+
+    (taken,) = stage.store.taken
+    assert taken.recipients == ("b@x", "c@x")
+    (event,) = stage.journal.of(MessageQuarantined)
+    assert event.file == "many"
+    assert (
+        event.reason == "it names more than 3 recipients (recipient_limit in [queue])"
+    )
+
+
+def test_a_header_without_end_is_set_aside(stage: Stage) -> None:
+    stage.limits = QueueConfig(message_size_limit=Size(10_000_000))
+    stage.restart()
     endless_header(stage.path / "odd")
 
     stage.rest()

@@ -193,13 +193,13 @@ def test_a_large_mail_comes_through_in_pieces(stage: Stage) -> None:
 
 
 def test_a_large_header_is_read_whole(stage: Stage) -> None:
-    names = ",".join(f"user{number}@host.example" for number in range(20_000))
+    names = ",".join(f"a-longer-name{number}@host.example" for number in range(9_000))
     stage.write("mail", f"To: {names}\nBcc: hidden@x\n\ntext".encode())
 
     stage.closed("mail")
 
     (taken,) = stage.store.taken
-    assert len(taken.recipients) == 20_001
+    assert len(taken.recipients) == 9_001
     assert taken.content == f"To: {names}\n\ntext".encode()
 
 

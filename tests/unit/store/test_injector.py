@@ -9,7 +9,7 @@ import pytest
 
 from maildropd.config.model import QueueConfig, Size
 from maildropd.mail.envelope import is_queue_id
-from maildropd.mail.errors import TooLarge
+from maildropd.mail.errors import TooLarge, TooManyRecipients
 from maildropd.mail.events import MessageAccepted, SubmissionRepeated
 from maildropd.store.injector import Injector, QueueIds
 from maildropd.store.sqlite import SqliteStore
@@ -100,6 +100,22 @@ def test_a_message_at_the_limit_passes_and_one_beyond_it_does_not(
     store.close()
     assert accepted.count == 1
     assert len(journal.of(MessageAccepted)) == 1
+
+
+def test_more_recipients_than_the_limit_are_refused_unread(
+    injector: Injector, accepted: Calls
+) -> None:
+    injector.configure(QueueConfig(recipient_limit=2))
+    injector.submit(submission("a@x", "b@x")).result(WAIT)
+
+    beyond = injector.submit(
+        submission("a@x", "b@x", "c@x", content=map(pytest.fail, ["read"]))
+    )
+
+    with pytest.raises(TooManyRecipients, match="more than 2 recipients") as caught:
+        beyond.result(WAIT)
+    assert (caught.value.reply.code, caught.value.reply.status) == (550, "5.5.3")
+    assert accepted.count == 1
 
 
 def test_reading_stops_at_the_limit(injector: Injector) -> None:
