@@ -44,8 +44,8 @@ def _spools(config: Config) -> Iterator[Complaint]:
         drops.setdefault(spool.path, spool.name)
     for spool in config.spools:
         section = Section(kind="spool", name=spool.name)
-        for drop, name in drops.items():
-            if spool.quarantine.is_relative_to(drop):
+        for folder in (spool.quarantine, *spool.quarantine.parents):
+            if name := drops.get(folder):
                 yield section, "quarantine", f"is inside the drop of [spool {name}]"
         if spool.path == config.daemon.state_directory:
             yield section, "path", "is the state_directory of [daemon]"

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
 
+_SHOWN = 300  # characters; a value may be as long as its file
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
@@ -26,7 +28,8 @@ class Mistake:
     text: str
 
     def __str__(self) -> str:
-        return f"{self.place}: {self.text}"
+        text = self.text
+        return f"{self.place}: {text if len(text) <= _SHOWN else text[:_SHOWN] + '...'}"
 
 
 class ConfigErrors(Exception):

@@ -62,19 +62,21 @@ def parse(file: Path, content: bytes) -> Iterator[Line | Mistake]:
 
 def _joined(content: bytes) -> Iterator[tuple[int, bytes]]:
     """Yield lines that say something, continued ones as one, by first number."""
-    start, held = 0, b""
+    start, held = 0, list[bytes]()
     for number, raw in enumerate(content.removeprefix(b"\xef\xbb\xbf").split(b"\n"), 1):
         line = raw.strip()
         if line.startswith((b"#", b";")):  # also within a continued line
             continue
+        start = start or number
         if line.endswith(b"\\"):
-            start, held = start or number, held + line[:-1] + b" "
+            held.append(line[:-1])
             continue
-        if whole := (held + line).strip():
-            yield start or number, whole
-        start, held = 0, b""
-    if held.strip():
-        yield start, held.strip()
+        if whole := b" ".join([*held, line]).strip():
+            yield start, whole
+        start = 0
+        held.clear()
+    if whole := b" ".join(held).strip():
+        yield start, whole
 
 
 def _said(place: Place, raw: bytes, section: Section | None) -> Line | Mistake:
@@ -82,18 +84,18 @@ def _said(place: Place, raw: bytes, section: Section | None) -> Line | Mistake:
         text = raw.decode("utf-8").replace("\t", " ")
     except UnicodeDecodeError:
         return Mistake(place=place, text="is not UTF-8")
+    if not text.isprintable():  # before any of it is shown
+        return Mistake(place=place, text="contains a control character")
     if header := _HEADER.fullmatch(text):
         said = Section(kind=header[1], name=header[2] or "")
         return Line(place=place, section=said)
     pair = _KEY.fullmatch(text)
-    if pair and section and text.isprintable():
+    if pair and section:
         return Line(place=place, section=section, key=pair[1], value=pair[2].strip())
     return Mistake(place=place, text=_trouble(text, pair))
 
 
 def _trouble(text: str, pair: re.Match[str] | None) -> str:
-    if not text.isprintable():
-        return "contains a control character"
     if text.startswith("["):
         return f"{text} is not a section (try [relay NAME])"
     if pair:

@@ -62,7 +62,7 @@ class Said:
 
     def __init__(self, layout: Layout) -> None:
         """Read the files; mistakes are gathered, never raised."""
-        self.mistakes: list[Mistake] = []
+        self.mistakes: dict[Mistake, None] = {}  # each once
         self.sections: dict[Section, Place] = {}
         self._lines: dict[tuple[Section, str], Line] = {}
         self._files = files(layout)
@@ -76,7 +76,8 @@ class Said:
     def relay(self) -> Section:
         """Return the relay's section; there can be one that says anything."""
         found = [part for part in self.sections if part.kind == "relay"]
-        speak = [part for part in found if any(key[0] == part for key in self._lines)]
+        said = {section for section, _ in self._lines}
+        speak = [part for part in found if part in said]
         for other in speak[1:]:
             first = f"{speak[0]} is at {self.sections[speak[0]]}"
             text = f"{other}: there can be only one relay, {first}"
@@ -107,7 +108,7 @@ class Said:
         for line in parse(file, self._content(file)):
             match line:
                 case Mistake():
-                    self.mistakes.append(line)
+                    self.mistakes[line] = None
                 case Line(key=""):
                     self._open(line)
                 case Line() if line.section in self.sections:
@@ -151,7 +152,7 @@ class Said:
             with file.open("rb") as stream:
                 content = stream.read(_LARGEST + 1)
         except OSError as error:
-            self.mistakes.append(unreadable(file, error))
+            self.mistakes[unreadable(file, error)] = None
             return b""
         if len(content) > _LARGEST:
             self._wrong(Place(file=file), "is too large for a configuration file")
@@ -159,9 +160,7 @@ class Said:
         return content
 
     def _wrong(self, place: Place, text: str) -> None:
-        mistake = Mistake(place=place, text=text)
-        if mistake not in self.mistakes:
-            self.mistakes.append(mistake)
+        self.mistakes[Mistake(place=place, text=text)] = None
 
 
 def _nearest_key(line: Line) -> str:

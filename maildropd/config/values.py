@@ -16,7 +16,7 @@ from typing import Any
 from maildropd.config.errors import nearest
 from maildropd.config.model import Size
 
-_PART = re.compile(r"(\d{1,12})\s*([A-Za-z]+)\s*")
+_PART = re.compile(r"([0-9]{1,12})\s*([A-Za-z]+)\s*")
 _PARTS = re.compile(rf"(?:{_PART.pattern})+")
 _LONGEST = timedelta(weeks=520)
 _MILLISECONDS: Mapping[str, int] = {
@@ -34,6 +34,8 @@ _OCTETS: Mapping[str, int] = {
     "G": 1 << 30,
     "T": 1 << 40,
 }
+_LARGEST = 1 << 50  # octets; no file system of ours holds a larger file
+_PATH_LIMIT = 4095  # octets; the kernel's
 _BOOLEANS: Mapping[str, bool] = {
     **dict.fromkeys(("yes", "true", "on", "1"), True),
     **dict.fromkeys(("no", "false", "off", "0"), False),
@@ -63,11 +65,11 @@ def duration(text: str) -> timedelta:
     """Read ``5min``, ``1h30min``, ``2d 12h``, ``500ms``; 0 needs no unit."""
     if text == "0":
         return timedelta(0)
-    if text.isdecimal():
+    if re.fullmatch(r"[0-9]{1,12}", text):
         raise ValueError(f"has no unit (try {text}s or {text}min)")
     parts = _PART.findall(text) if _PARTS.fullmatch(text) else []
     if not parts or any(unit not in _MILLISECONDS for _, unit in parts):
-        digits = re.match(r"\d{1,3}", text)
+        digits = re.match(r"[0-9]{1,3}", text)
         raise ValueError(f"is not a duration (try {digits[0] if digits else 5}min)")
     total = sum(int(number) * _MILLISECONDS[unit] for number, unit in parts)
     if total > _LONGEST / timedelta(milliseconds=1):
@@ -77,13 +79,16 @@ def duration(text: str) -> timedelta:
 
 def size(text: str) -> Size:
     """Read ``25M``, ``64K``, ``1G``, ``512B``; each step is 1024."""
-    found = re.fullmatch(r"(\d+)\s*([A-Za-z]*)", text)
+    found = re.fullmatch(r"([0-9]{1,18})\s*([A-Za-z]*)", text)
     if found and not found[2]:
         raise ValueError(f"has no unit (try {text}M or {text}K)")
     if not found or found[2].upper() not in _OCTETS:
         digits = found[1] if found else "25"
         raise ValueError(f"is not a size (try {digits}M)")
-    return Size(int(found[1]) * _OCTETS[found[2].upper()])
+    octets = int(found[1]) * _OCTETS[found[2].upper()]
+    if octets > _LARGEST:
+        raise ValueError("is too large (at most 1024T)")
+    return Size(octets)
 
 
 def boolean(text: str) -> bool:
@@ -113,7 +118,10 @@ def path(text: str, folder: Path) -> Path:
     """Read a path; a relative one begins at the configuration's folder."""
     if text.startswith("~"):
         raise ValueError("begins with ~, which means nothing to a daemon")
-    return Path(os.path.normpath(folder / words(text)))
+    found = os.path.normpath(folder / words(text))
+    if len(os.fsencode(found)) > _PATH_LIMIT:
+        raise ValueError(f"is too long for a path (at most {_PATH_LIMIT} octets)")
+    return Path(found)
 
 
 def words(text: str) -> str:

@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Every mistake is told, with its place and what was probably meant."""
 
+import time
 from pathlib import Path
 
 import pytest
 
-from tests.unit.config.reading import add_file, mistakes
+from tests.unit.config.reading import add_file, mistakes, read_text
 
 WRONG = [
     # what is no line
@@ -15,6 +16,7 @@ WRONG = [
     ("[]\nx=1", ":1: [] is not a section (try [relay NAME])"),
     (b"[queue]\nx = \xff", ":2: is not UTF-8"),
     (b"[relay a]\nhost = a\0b", ":2: contains a control character"),
+    (b"[re\x1b[2Jlay a]\nhost = a", ":1: contains a control character"),
     # what is no section
     ("[quee]\nfirst_retry = x", ":1: [quee]: unknown section (try queue)"),
     ("[queue main]", ":1: [queue main]: takes no name (try [queue])"),
@@ -193,3 +195,32 @@ def test_the_same_mistake_is_told_once(main: Path) -> None:
     assert wrong == [
         'maildropd.conf:2: path: "~/x" begins with ~, which means nothing to a daemon'
     ]
+
+
+def test_a_value_as_long_as_its_file_is_not_told_in_full(main: Path) -> None:
+    """A mistake is one line of a log, also where a line end was forgotten."""
+    (told,) = mistakes(main, "[queue]\nfirst_retry = " + "5x" * 100_000)
+
+    assert told.startswith('maildropd.conf:2: first_retry: "5x5x')
+    assert told.endswith("...")
+    assert len(told) < 400
+
+
+def test_twenty_thousand_spools_are_read_in_seconds(main: Path) -> None:
+    """Each was held against each other one: a reload stood still for an hour."""
+    text = "".join(f"[spool s{n}]\npath=s{n}\n" for n in range(20_000))
+
+    began = time.process_time()
+    config = read_text(main, text)
+
+    assert len(config.spools) == 20_000
+    assert time.process_time() - began < 30
+
+
+def test_thousands_of_relays_are_told_in_seconds(main: Path) -> None:
+    text = "".join(f"[relay r{n}]\nport=1\n" for n in range(30_000))
+
+    began = time.process_time()
+
+    assert len(mistakes(main, text)) == 29_999
+    assert time.process_time() - began < 30

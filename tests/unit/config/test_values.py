@@ -46,7 +46,8 @@ def test_a_duration_is_read_as_systemd_does(text: str, means: timedelta) -> None
         ("1h30", r"is not a duration \(try 1min\)"),
         ("9999999999w", r"is too long \(at most 520w\)"),
         ("9" * 5000 + "s", r"is not a duration"),
-        ("\N{ARABIC-INDIC DIGIT FIVE}", r"has no unit"),
+        ("\N{ARABIC-INDIC DIGIT FIVE}", r"is not a duration \(try 5min\)"),
+        ("\N{ARABIC-INDIC DIGIT FIVE}min", r"is not a duration \(try 5min\)"),
     ],
 )
 def test_what_is_no_duration_is_refused_with_a_proposal(text: str, words: str) -> None:
@@ -78,6 +79,10 @@ def test_a_size_is_read_in_steps_of_1024(text: str, octets: int) -> None:
         ("-1M", r"is not a size \(try 25M\)"),
         ("1.5G", r"is not a size \(try 25M\)"),
         ("M", r"is not a size \(try 25M\)"),
+        ("\N{ARABIC-INDIC DIGIT FIVE}M", r"is not a size \(try 25M\)"),
+        ("1025T", r"is too large \(at most 1024T\)"),
+        ("9" * 18 + "T", r"is too large \(at most 1024T\)"),
+        ("9" * 5000 + "T", r"is not a size \(try 25M\)"),
     ],
 )
 def test_what_is_no_size_is_refused_with_a_proposal(text: str, words: str) -> None:
@@ -142,6 +147,11 @@ def test_a_path_begins_at_the_folder_of_the_configuration(
 def test_a_home_directory_means_nothing_to_a_daemon() -> None:
     with pytest.raises(ValueError, match="begins with ~"):
         values.path("~/drop", FOLDER)
+
+
+def test_a_path_that_no_kernel_takes_is_refused() -> None:
+    with pytest.raises(ValueError, match="at most 4095 octets"):
+        values.path("d/" * 2100, FOLDER)
 
 
 @pytest.mark.parametrize("text", ['"mx"', "'mx'", '"'])
