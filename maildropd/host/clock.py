@@ -87,9 +87,8 @@ class SystemClock:
         self._began = self.wall() - self._up()  # the queue's time at the boot
         self._skew = _STILL
         self._even = _STILL  # the skew since the wall clock was last set
-        self._set_at: timedelta | None = None
         self._slept = self._up() - self.monotonic()
-        self._started = self._woke_at = self.monotonic()
+        self._disturbed_at: timedelta | None = None
 
     def now(self) -> datetime:
         """Return the time the store goes by; also a sleeping host's time passes."""
@@ -109,22 +108,16 @@ class SystemClock:
 
     def undisturbed(self) -> timedelta:
         """Return it as far as this process, or the mark it goes on from, knows."""
-        self.awake()
         with self._lock:
             skew = self._present_skew()
+            slept = self._up() - self.monotonic()  # less if we are held up between
+            now = self.monotonic()
             if skew is not None and abs(skew - self._even) > _STEP:
-                self._even, self._set_at = skew, self.monotonic()
-            slept = self._woke_at if self._woke_at > self._started else None
-            at = [each for each in (self._set_at, slept) if each is not None]
-        return self.monotonic() - max(at) if at else timedelta.max
-
-    def awake(self) -> timedelta:
-        """Return how long we have run without a sleep of the host."""
-        with self._lock:
-            slept = self._up() - self.monotonic()
+                self._even, self._disturbed_at = skew, now
             if slept - self._slept > _STEP:
-                self._slept, self._woke_at = slept, self.monotonic()
-            return self.monotonic() - self._woke_at
+                self._slept, self._disturbed_at = slept, now
+            at = self._disturbed_at
+        return timedelta.max if at is None else now - at
 
     def go_on(self, mark: Mark) -> None:
         """Go on from a mark: by the time since, if that can be known.
@@ -141,7 +134,7 @@ class SystemClock:
             self._skew = self._even = mark.skew
             skew = self._present_skew()
             if skew is not None and abs(skew - mark.skew) > _JUMP:
-                self._even, self._set_at = skew, self.monotonic()
+                self._even, self._disturbed_at = skew, self.monotonic()
 
     def mark(self) -> Mark:
         """Return the present."""

@@ -114,9 +114,6 @@ def test_the_time_of_a_sleeping_host_passes_for_the_queue(
     kernel.go(MOMENT)
 
     assert clock.now() == NOON + HOUR + DAY + MOMENT
-    assert clock.awake() == timedelta(0)
-    kernel.go(HOUR)
-    assert clock.awake() == HOUR
 
 
 def test_the_next_run_of_the_same_boot_knows_how_long_it_was_away(
