@@ -15,7 +15,8 @@ _END = re.compile(rb"\n\r?\n")
 _EMPTY_HEADER = re.compile(rb"\r?\n")
 _NAME = re.compile(rb"([!-9;-~]+)[ \t]*:")
 _MESSAGE_ID = re.compile(
-    rb"(?:\A|\n)message-id[ \t]*:[ \t]*(?:\r?\n[ \t]+)?(<?[!-~]{1,996})", re.IGNORECASE
+    rb"^message-id[ \t]*:[ \t]*(?:\r?\n[ \t]+)?(<?[!-~]{1,996})",
+    re.IGNORECASE | re.MULTILINE,
 )
 _MESSAGE_ID_LIMIT = 250  # for the log
 _FIELDS_LIMIT = 25_000  # a Bcc for each of ten thousand recipients, and some more

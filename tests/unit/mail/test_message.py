@@ -101,3 +101,10 @@ def test_a_message_that_needs_no_change_is_not_copied() -> None:
 )
 def test_the_message_id_is_told_to_the_log(data: bytes, told: str | None) -> None:
     assert message_id(data) == told
+
+
+def test_a_message_id_that_begins_the_message_is_told_behind_an_envelope() -> None:
+    """Mail in the form of MaildropHost, with it as first field, had none in the log."""
+    envelope = b"##To:bob@example.net\n"
+
+    assert message_id(envelope + b"Message-ID: <a@b>\n\n", len(envelope)) == "<a@b>"
