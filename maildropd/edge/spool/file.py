@@ -20,10 +20,15 @@ _PIECE = 256 * 1024  # a file up to this is read at once
 _HEAD_LIMIT = 4 * 1024 * 1024
 _CLOSED_TO_US = frozenset({errno.EACCES, errno.EPERM})
 _ANOTHER = frozenset({errno.ENOENT, errno.ELOOP, errno.ENXIO})
+_SHORT = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EINTR})
 
 
 class Unreadable(TransientError):
     """The kernel did not let us read the file, and may do so later."""
+
+
+class OutOfResources(TransientError):
+    """No file can be read now: descriptors or memory are short."""
 
 
 class OpenFile:
@@ -94,4 +99,6 @@ def _understood(error: OSError) -> MailError:
         return NotYet(f"it is another by now ({reason})")
     if error.errno in _CLOSED_TO_US:
         return Malformed(f"it cannot be read ({reason}); a mode of 0640 is enough")
+    if error.errno in _SHORT:
+        return OutOfResources(f"it cannot be read ({reason})")
     return Unreadable(f"it cannot be read ({reason})")

@@ -33,7 +33,7 @@ class UnderWay:
         self._spool = spool
         self._keys = keys
         self._alive = alive
-        self._waiting: deque[tuple[Sight, Future[Stored]]] = deque()
+        self._waiting: deque[tuple[Sight, int, Future[Stored]]] = deque()
         self._submitted: set[str] = set()
         self._octets = 0
         self._removed: list[str] = []  # keys; the directory is not synced yet
@@ -52,11 +52,11 @@ class UnderWay:
         """Return the submission key of a file: two spools share none."""
         return f"drop:{self._spool}:{sight.key}"
 
-    def add(self, sight: Sight, stored: Future[Stored]) -> None:
-        """Take note of a submission."""
+    def add(self, sight: Sight, weight: int, stored: Future[Stored]) -> None:
+        """Take note of a submission that takes so many octets of memory."""
         self._submitted.add(sight.key)
-        self._octets += sight.status.st_size
-        self._waiting.append((sight, stored))
+        self._octets += weight
+        self._waiting.append((sight, weight, stored))
 
     def has(self, sight: Sight) -> bool:
         """Tell whether this very file is being stored."""
@@ -81,14 +81,19 @@ class UnderWay:
         """
         failed = []
         while len(self._waiting) > leave:
-            sight, stored = self._waiting.popleft()
+            sight, weight, stored = self._waiting.popleft()
             error = self._end_of(stored) or self._remove(directory, sight)
             self._submitted.discard(sight.key)
-            self._octets -= sight.status.st_size
+            self._octets -= weight
             if error is not None:
                 failed.append((sight, error))
         self._forget(directory)
         return failed
+
+    def remove_again(self, directory: int, sight: Sight) -> None:
+        """Remove a file that was stored; raise ``NotRemoved`` if it cannot be."""
+        if error := self._remove(directory, sight):
+            raise error
 
     def finish(self, directory: int) -> list[tuple[Sight, BaseException]]:
         """Bring everything to its end, also what was gone before."""

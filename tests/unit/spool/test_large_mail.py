@@ -16,7 +16,7 @@ def test_what_waits_for_the_store_is_bounded_in_octets_too(stage: Stage) -> None
     def count() -> None:
         nonlocal most
         under_way = stage.pickup._taker._under_way
-        most = max(most, sum(each.status.st_size for each, _ in under_way._waiting))
+        most = max(most, sum(each.status.st_size for each, _, _ in under_way._waiting))
 
     stage.store.while_storing = count
     for number in range(100):
@@ -26,6 +26,25 @@ def test_what_waits_for_the_store_is_bounded_in_octets_too(stage: Stage) -> None
 
     assert len(stage.contents) == 100
     assert most <= 8 * 1024 * 1024
+
+
+def test_recipients_that_wait_for_the_store_count_too(stage: Stage) -> None:
+    """Two hundred small files can name two million."""
+    most = 0
+
+    def count() -> None:
+        nonlocal most
+        most = max(most, len(stage.pickup._taker._under_way))
+
+    stage.store.while_storing = count
+    names = ",".join(f"a@{number}" for number in range(5_000)).encode()
+    for number in range(50):
+        stage.write(f"mail{number}", b"##To:" + names + b"\n\ntext")
+
+    stage.rest()
+
+    assert len(stage.contents) == 50
+    assert 1 < most < 15
 
 
 def test_a_large_mail_on_a_slow_disk_is_no_hung_spool(

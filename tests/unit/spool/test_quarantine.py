@@ -142,7 +142,7 @@ def test_a_file_that_is_replaced_by_a_mail_is_not_set_aside(
     """It was judged by what it was; what it is now deserves a look of its own."""
     stage.write("odd", b"no mail")
     stage.run()
-    aside = stage.pickup._taker._quarantine
+    aside = stage.pickup._taker._failing._quarantine
     reserve = aside._reserve
 
     def replace_first(*args: Any) -> Path:

@@ -5,6 +5,7 @@ import errno
 import os
 import socket
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -223,6 +224,32 @@ def test_without_a_quarantine_a_file_is_told_once_and_not_read_again(
     assert "line 1 is no header field" in event.reason
     assert "cannot be set aside" in event.reason
     assert stage.names() == ["odd"]
+
+
+def test_a_file_left_alone_goes_to_the_quarantine_once_there_is_one(
+    stage: Stage,
+) -> None:
+    stage.config.quarantine.write_bytes(b"in the way")
+    stage.write("odd", b"no mail")
+    stage.rest()
+    stage.config.quarantine.unlink()
+
+    stage.rest(timedelta(minutes=5))
+
+    assert len(stage.quarantined()) == 2
+    assert stage.names() == []
+
+
+def test_a_new_mode_is_reason_to_look_again(stage: Stage) -> None:
+    stage.config.quarantine.write_bytes(b"in the way")
+    path = stage.write("odd", b"no mail")
+    stage.rest()
+    stage.config.quarantine.unlink()
+
+    path.chmod(0o640)
+    stage.rest(POLL)
+
+    assert stage.names() == []
 
 
 def test_a_file_left_alone_is_taken_once_it_is_put_right(stage: Stage) -> None:

@@ -18,6 +18,7 @@ from maildropd.store.base import Stored
 from tests.unit.spool.stage import CONTENT, POLL, Stage
 
 SECOND = timedelta(seconds=1)
+MINUTE = timedelta(minutes=1)
 
 
 class Surprise(MailError):
@@ -100,7 +101,7 @@ def test_with_a_store_that_takes_nothing_the_rest_is_not_even_read(
 
 
 def test_a_bug_with_one_mail_is_told_and_the_others_go_on(stage: Stage) -> None:
-    """It is tried again at each poll, and told again: nobody may overlook it."""
+    """It is tried again, and told again: nobody may overlook it."""
 
     def stumble() -> None:
         if len(stage.contents) == 1:
@@ -118,9 +119,71 @@ def test_a_bug_with_one_mail_is_told_and_the_others_go_on(stage: Stage) -> None:
     assert "Traceback" in first.traceback
 
     stage.store.before_reading = lambda: None
+    stage.rest(5 * MINUTE)
+
+    assert stage.names() == []
+
+
+def test_a_bug_with_one_mail_is_met_ever_more_rarely(stage: Stage) -> None:
+    """It was met at each poll, with a traceback in the log each time."""
+
+    def stumble() -> None:
+        raise ZeroDivisionError("a bug")
+
+    stage.write("mail")
+    stage.run()
+    stage.store.before_reading = stumble
+
+    stage.closed("mail")
+    for _ in range(24 * 60):
+        stage.clock.forward(MINUTE)
+        stage.run()
+
+    assert len(stage.journal.of(InternalError)) == 11
+
+
+def test_without_memory_a_mail_is_no_bug(stage: Stage) -> None:
+    def stumble() -> None:
+        raise MemoryError
+
+    stage.write("mail")
+    stage.run()
+    stage.store.before_reading = stumble
+    stage.closed("mail")
+    stage.store.before_reading = lambda: None
+
+    stage.rest()
+
+    assert stage.contents == [CONTENT]
+    assert stage.journal.of(InternalError) == []
+
+
+def test_a_file_that_cannot_be_removed_goes_when_it_can_and_is_sent_once(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It stayed for good; with another mode, the next start sent it again."""
+
+    def refuse(*_: object, **__: object) -> None:
+        raise PermissionError(errno.EPERM, "Operation not permitted")
+
+    path = stage.write("mail")
+    stage.run()
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "unlink", refuse)
+        stage.closed("mail")
+        path.chmod(0o600)
+        for _ in range(5):
+            stage.closed("mail")
+            stage.rest(POLL)
+    (event,) = stage.journal.of(FileLeftAlone)
+    assert event.reason.startswith("stored, but it cannot be removed (Op")
+
+    stage.rest(10 * MINUTE)
     stage.rest(POLL)
 
     assert stage.names() == []
+    assert stage.store.submissions == 1
+    assert len(stage.store.forgotten) == 1
 
 
 def test_a_bug_behind_the_door_is_told_too(stage: Stage) -> None:
@@ -146,10 +209,12 @@ def test_what_the_disk_does_not_give_is_told_once_and_tried_again(
         patch.setattr(os, "read", broken)
         stage.closed("mail")
         stage.rest(POLL)
+        patch.setattr(os, "read", lambda *_: pytest.fail("it was read again"))
+        stage.rest(POLL)
     (event,) = stage.journal.of(FileLeftAlone)
     assert event.reason == "it cannot be read (Input/output error)"
 
-    stage.rest(POLL)
+    stage.rest(5 * MINUTE)
 
     assert stage.contents == [CONTENT]
 
@@ -225,7 +290,7 @@ def test_waiting_for_a_slow_store_is_a_sign_of_life(
 
     waiting = under_way.UnderWay("drop", stage.store, alive)
     sight = Sight(b"mail", os.stat(stage.write("mail")))
-    waiting.add(sight, answer)
+    waiting.add(sight, 1, answer)
 
     ((failed, error),) = waiting.settle(-1, 0)
 
