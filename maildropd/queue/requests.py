@@ -82,7 +82,8 @@ def _list(operator: Operator, request: Mapping[str, Any]) -> Answer:
     after, limit = request.get("after", ""), request.get("limit", PAGE)
     if not isinstance(after, str) or not isinstance(limit, int):
         raise NotDone("unknown request")
-    page = operator.page(after, max(1, min(limit, PAGE)))
+    # Not any text: half a character is no text to SQLite.
+    page = operator.page(after and _queue_id(after), max(1, min(limit, PAGE)))
     return {"messages": [shown(message, operator.on_wall) for message in page]}
 
 

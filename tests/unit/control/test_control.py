@@ -139,6 +139,22 @@ def test_what_cannot_be_done_is_told_and_the_talk_goes_on(
     serve(work)
 
 
+@pytest.mark.parametrize("after", ["\ud800", "../x", "\N{LATIN SMALL LETTER SHARP S}"])
+def test_a_page_begins_behind_a_queue_id_or_the_request_is_refused(
+    serve: Serve, path: Path, after: str
+) -> None:
+    """Half a character hung up on whoever sent it, and filled the log."""
+
+    def work() -> None:
+        with closing(Client(path)) as client:
+            answer = client.ask(command="list", after=after)
+            assert answer
+            assert answer["error"].endswith("is not a queue id")
+            assert client.ask(command="counts")
+
+    serve(work)
+
+
 def test_a_reload_that_is_refused_brings_every_mistake(
     serve: Serve, path: Path, service: FakeService
 ) -> None:
