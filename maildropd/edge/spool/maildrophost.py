@@ -14,6 +14,7 @@ from maildropd.mail.message import message_id
 MARK = b"##"
 
 _LINE = re.compile(rb"##[^\n]*(?:\n|\Z)")
+_LOOKED_AT = 8192  # of the message: is there one at all?
 _KEY_LIMIT = 80  # of what is looked at; To and From are shorter
 
 
@@ -23,8 +24,14 @@ def is_form(head: bytes) -> bool:
 
 
 def is_complete(head: bytes) -> bool:
-    """Tell whether the message itself has begun, so that no ## line follows."""
-    return _message_start(head) + len(MARK) <= len(head)
+    """Tell whether the message itself has begun, so that no ## line follows.
+
+    Blanks are no message yet: what follows them may be one.
+    """
+    at = _message_start(head)
+    seen = head[at : at + _LOOKED_AT]
+    begun = len(seen) >= len(MARK) and not seen.isspace()
+    return begun or len(seen) == _LOOKED_AT
 
 
 def read(head: bytes, recipient_limit: int) -> Draft:
@@ -42,7 +49,7 @@ def read(head: bytes, recipient_limit: int) -> Draft:
             to = head[colon + 1 : at]
         elif key == b"From":
             sender = head[colon + 1 : at]
-    if not head[at : at + 8192].strip():
+    if not head[at : at + _LOOKED_AT].strip():
         raise Malformed("there is no message after the ## lines")
     return Draft(
         reverse_path=parse_reverse_path(sender),

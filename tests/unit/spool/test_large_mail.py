@@ -66,3 +66,15 @@ def test_a_large_mail_on_a_slow_disk_is_no_hung_spool(
 
     assert len(stage.contents) == 1
     assert late == []
+
+
+def test_blanks_at_the_end_of_the_first_piece_are_no_empty_mail(stage: Stage) -> None:
+    """It was set aside for want of a message, which stood in the next piece."""
+    head = b"##Note:" + b"x" * 262_110 + b"\n##To:bob@example.net\n"
+    text = b"\n" * (262_144 - len(head)) + b"hello\n"
+    assert 2 <= text.count(b"\n") - 1 < 100
+    stage.write("mail", head + text)
+
+    stage.rest()
+
+    assert stage.contents == [text]

@@ -119,6 +119,8 @@ def test_an_address_that_is_none_is_refused(head: bytes) -> None:
         (b"##To:b@x\n#", False),
         (b"##To:b@x\n##Fr", False),
         (b"##To:b@x\nSu", True),
+        (b"##To:b@x\n\n\n", False),
+        (b"##To:b@x\n\n\n" + b" " * 8190, True),
     ],
 )
 def test_a_head_is_complete_when_no_other_line_can_follow(
