@@ -29,7 +29,8 @@ class DropDirectory:
         try:
             self.descriptor = os.open(path, _FLAGS)
         except OSError as error:
-            reason = "a symbolic link" if path.is_symlink() else error.strerror
+            # Not Path.is_symlink: on a disk that fails, it does, too.
+            reason = "a symbolic link" if os.path.islink(path) else error.strerror
             raise DirectoryUnusable(str(reason)) from error
         try:
             fcntl.flock(self.descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

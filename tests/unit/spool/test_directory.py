@@ -51,6 +51,27 @@ def test_a_directory_that_is_removed_and_made_again_is_found_again(
     assert len(stage.journal.of(SpoolWatched)) == 2
 
 
+def test_a_directory_on_a_failing_disk_is_looked_for_again(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On XFS nothing can be asked any more; the spool's thread ended by that."""
+
+    def fail(*_: object, **__: object) -> None:
+        raise OSError(5, "Input/output error")
+
+    stage.write("mail")
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "open", fail)
+        patch.setattr(os, "lstat", fail)
+        patch.setattr(os, "stat", fail)
+        stage.run()
+
+    (event,) = stage.journal.of(SpoolUnreachable)
+    assert event.reason == "Input/output error"
+    stage.rest()
+    assert stage.contents == [CONTENT]
+
+
 def test_without_a_report_a_removed_directory_is_noticed_at_the_next_poll(
     stage: Stage,
 ) -> None:
