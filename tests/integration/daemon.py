@@ -35,7 +35,9 @@ class DaemonProcess:
         self._by_id: defaultdict[str, list[dict[str, str]]] = defaultdict(list)
         self._came = threading.Condition()
         self._process: subprocess.Popen[bytes] | None = None
+        self.within: list[str] = []  # a command that runs it, as setpriv does
         self.port = port
+        self.environment: dict[str, str] = {}  # of the daemon, and of maildropctl
         self.configure(config)
 
     def configure(self, config: str = "") -> None:
@@ -50,10 +52,14 @@ class DaemonProcess:
     def start(self, **environment: str) -> Self:
         """Start it, and return once it is ready."""
         self._process = subprocess.Popen(
-            [*command("maildropd"), "--config", self.folder, "--log-format", "json"],
+            [
+                *self.within,
+                *command("maildropd"),
+                *("--config", self.folder, "--log-format", "json"),
+            ],
             cwd=HOME,
             stderr=subprocess.PIPE,
-            env={**os.environ, **environment},
+            env={**os.environ, **self.environment, **environment},
         )
         reader = threading.Thread(target=self._read, args=(self._process,), daemon=True)
         ready = len(self.of("ServiceReady"))
@@ -94,6 +100,7 @@ class DaemonProcess:
         return subprocess.run(
             [*command("maildropctl"), "--config", self.folder, *words],
             cwd=HOME,
+            env={**os.environ, **self.environment},
             check=False,
             timeout=DEADLINE,
             capture_output=True,
