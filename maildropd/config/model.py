@@ -57,6 +57,7 @@ class QueueConfig:
 
     message_size_limit: Size = Size(25 * 1024 * 1024)
     recipient_limit: int = 10_000
+    disk_reserve: Size = Size(16 * 1024 * 1024)
     first_retry: timedelta = timedelta(minutes=5)
     slowest_retry: timedelta = timedelta(hours=4)
     give_up_after: timedelta = timedelta(days=5)

@@ -85,6 +85,7 @@ class House:
         hostname = config.daemon.hostname or host_name()
         routing = self._routing(config, login, hostname)
         self._injector.configure(config.queue)
+        self.store.configure(config.queue.disk_reserve)
         intakes = tuple(self._intake(spool, config) for spool in config.spools)
         return Engine(config=config, routing=routing, intakes=intakes)
 

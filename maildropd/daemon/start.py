@@ -15,15 +15,16 @@ from maildropd.daemon.compose import House
 from maildropd.daemon.options import Options
 from maildropd.host.detach import AlreadyRunning, detached
 from maildropd.host.journal import open_journal
-from maildropd.mail.errors import MailError
+from maildropd.mail.errors import MailError, StoreRefused
 from maildropd.mail.service_events import ServiceStarting, StoreTrouble
 
 
 def run(options: Options) -> int:
     """Run the daemon to its end; return the exit code of the command.
 
-    0: stopped when told to; 1: it could not start; 78: the configuration is
-    wrong (EX_CONFIG of sysexits.h), and a restart would not help.
+    0: stopped when told to; 1: it could not start; 78 (EX_CONFIG of
+    sysexits.h): the configuration is wrong, or the store is damaged or not
+    ours, and a restart would not help.
     """
     try:
         if options.detach:
@@ -48,7 +49,8 @@ def _serve(options: Options, ready: Callable[[], None]) -> int:
             house = House(options.layout, config, journal)
         except MailError as error:
             journal.emit(StoreTrouble(reason=str(error)))
-            return _refused(str(error), 1) if options.detach else 1
+            code = _code(error)
+            return _refused(str(error), code) if options.detach else code
         with closing(house.store):
             try:
                 service, control = house.service(config)
@@ -56,8 +58,12 @@ def _serve(options: Options, ready: Callable[[], None]) -> int:
             except ConfigErrors as errors:
                 return _refused(str(errors), os.EX_CONFIG)
             except MailError as error:
-                return _refused(f"cannot start: {error}", 1)
+                return _refused(f"cannot start: {error}", _code(error))
     return 0
+
+
+def _code(error: MailError) -> int:
+    return os.EX_CONFIG if isinstance(error, StoreRefused) else 1
 
 
 def _refused(text: str, code: int) -> int:

@@ -71,6 +71,21 @@ class StoreUnusable(TransientError):
     default = Reply(451, "4.3.0")
 
 
+class StoreRefused(StoreUnusable):
+    """The store is damaged, or not ours; it is untouched.
+
+    Starting again will not help; only a person can.
+    """
+
+
+class StoreInDoubt(StoreUnusable):
+    """A commit failed, and the disk refuses to have it undone for good.
+
+    If the machine stops now, what was refused may be there at the next start.
+    Under its submission key it can be submitted again, and is stored once.
+    """
+
+
 class ContentGone(StoreUnusable):
     """The octets of one message are missing, or are not those that were stored.
 

@@ -63,6 +63,7 @@ class Add:
 
     def _insert(self, transaction: Transaction) -> None:
         queue_id, kept = self.queue_id, self.kept
+        transaction.admits = True
         transaction.execute(_INSERT_MESSAGE, self._row())
         if kept.octets is not None:
             transaction.execute(_INSERT_CONTENT, (number(queue_id), kept.octets))

@@ -5,9 +5,11 @@ import sqlite3
 from contextlib import suppress
 from pathlib import Path
 
-from maildropd.mail.errors import StoreFull, StoreUnusable
+from maildropd.mail.errors import StoreFull, StoreRefused, StoreUnusable
+from maildropd.store.reserve import Reserve
 
-_MAGIC = b"SQLite format 3\0"
+PAGE = 4096
+DAMAGE = frozenset((sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB))
 
 # Per connection.  A commit is durable when it returns (synchronous); memory
 # stays small whatever the file's size (cache_size in KiB, no mmap); the log
@@ -42,17 +44,6 @@ def connect(path: Path) -> sqlite3.Connection:
     return connection
 
 
-def refuse_foreign(path: Path) -> None:
-    """Raise ``StoreUnusable`` if the file is no database at all."""
-    with path.open("rb") as file:
-        head = file.read(len(_MAGIC))
-    if head and head != _MAGIC:
-        raise StoreUnusable(
-            f"{path} is not a database, or it is damaged; move it away (an empty"
-            " queue is begun) or restore it, it is untouched"
-        )
-
-
 def primary(error: sqlite3.Error) -> int:
     """Return SQLite's result code without its extension; 0 if there is none."""
     return getattr(error, "sqlite_errorcode", 0) & 0xFF
@@ -63,15 +54,27 @@ def translated(error: sqlite3.Error, path: Path) -> StoreFull | StoreUnusable:
     name = getattr(error, "sqlite_errorname", type(error).__name__)
     if primary(error) == sqlite3.SQLITE_FULL:
         return StoreFull(f"no room for {path}")
+    if primary(error) in DAMAGE:
+        return StoreRefused(f"{path} is damaged: {error} ({name})")
+    if primary(error) == sqlite3.SQLITE_BUSY:
+        return StoreUnusable(
+            f"{path} is locked by another program (sqlite3, or a backup?)"
+        )
     return StoreUnusable(f"{path}: {error} ({name})")
 
 
 class Database:
     """The writer's connection: dropped when in doubt, made again when needed."""
 
-    def __init__(self, path: Path, connection: sqlite3.Connection) -> None:
+    def __init__(
+        self,
+        path: Path,
+        connection: sqlite3.Connection,
+        reserve: Reserve | None = None,
+    ) -> None:
         """Go on with a connection that was made and prepared."""
         self.path = path
+        self._reserve = reserve
         self._connection: sqlite3.Connection | None = connection
 
     def connection(self) -> sqlite3.Connection:
@@ -79,6 +82,31 @@ class Database:
         if self._connection is None:
             self._connection = _scrubbed(connect(self.path))
         return self._connection
+
+    def allot(self) -> None:
+        """See to it that what is about to be committed has room in the file.
+
+        Raise ``StoreFull`` if it has not.  What only the log had room for would
+        keep the log from ever being emptied, once somebody else fills the disk.
+        """
+        if self._reserve:
+            self._reserve.allot(self._size())
+
+    def checkpoint(self) -> None:
+        """Bring the log into the file."""
+        self.connection().execute("PRAGMA wal_checkpoint").fetchall()
+        if self._reserve:
+            self._reserve.checkpointed(self._size())
+
+    @property
+    def log_room(self) -> int:
+        """How many pages the log can hold, whatever the disk has room for."""
+        return self._reserve.log_size // PAGE if self._reserve else 0
+
+    def _size(self) -> int:
+        query = "PRAGMA page_count"
+        (pages,) = self.connection().execute(query).fetchone()
+        return int(pages) * PAGE
 
     def rollback(self) -> None:
         """Undo an open transaction, if there is one."""

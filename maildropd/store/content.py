@@ -37,7 +37,7 @@ class ContentFolder:
 
     def __init__(self, path: Path) -> None:
         """Use a directory that is there."""
-        self._path = path
+        self.path = path
 
     def keep(self, queue_id: QueueId, pieces: Iterable[bytes]) -> Kept:
         """Take content over: into memory, or safely into a file if it is large.
@@ -58,7 +58,7 @@ class ContentFolder:
 
     def _into_file(self, queue_id: QueueId, pieces: Iterable[bytes]) -> Kept:
         meter = _Meter(pieces)
-        path = self._path / queue_id
+        path = self.path / queue_id
         try:
             durable.create(path, meter)
         except OSError as error:
@@ -67,7 +67,7 @@ class ContentFolder:
 
     def pieces(self, queue_id: QueueId, size: int, sha256: bytes) -> Iterator[bytes]:
         """Yield a file's octets; raise ``ContentGone`` if they are not those."""
-        path = self._path / queue_id
+        path = self.path / queue_id
         try:
             with path.open("rb") as file:
                 if os.fstat(file.fileno()).st_size != size:
@@ -84,17 +84,27 @@ class ContentFolder:
         """Take a file away, if it is there and can be."""
         # It is in no row any more; at worst the next start sweeps it.
         with suppress(OSError):
-            durable.remove(self._path / queue_id)
+            durable.remove(self.path / queue_id)
 
     def sweep(self, is_named: Callable[[str], bool]) -> int:
         """Remove the files that no message names; return how many there were."""
         swept = 0
-        with os.scandir(self._path) as entries:
+        with os.scandir(self.path) as entries:
             for entry in entries:
                 if not is_named(entry.name):
                     self.remove(entry.name)
                     swept += 1
         return swept
+
+    def set_aside(self, is_named: Callable[[str], bool], folder: Path) -> int:
+        """Move the files that no message names elsewhere; return their number."""
+        moved = 0
+        for path in list(self.path.iterdir()):
+            if not is_named(path.name):
+                durable.make_directory(folder)
+                os.rename(path, folder / path.name)
+                moved += 1
+        return moved
 
 
 def check(place: object, found: bytes, sha256: bytes) -> None:

@@ -7,6 +7,7 @@ of the lease it belongs to, so one that comes too late changes nothing.
 
 from collections.abc import Sequence
 from datetime import datetime
+from functools import partial
 
 from maildropd.mail.envelope import QueueId
 from maildropd.store.base import (
@@ -18,16 +19,25 @@ from maildropd.store.base import (
 )
 from maildropd.store.rows import MESSAGE, envelope, micros, number, time
 from maildropd.store.transaction import Transaction
+from maildropd.store.unreadable import Holder
 
 _WAITING = (State.READY, State.DEFERRED)
 _DUE = (
     "SELECT due, queue_id FROM recipient WHERE state = ? AND due <= ?"
     " ORDER BY due LIMIT ?"
 )
+_DUE_READABLE = (
+    "SELECT due, queue_id FROM recipient WHERE state = ? AND due <= ?"
+    " AND queue_id NOT IN (SELECT value FROM json_each(?)) ORDER BY due LIMIT ?"
+)
 _LEASE = (
     "UPDATE recipient SET owner = ?, fence = fence + 1, due = ?"
     " WHERE queue_id = ? AND state IN ('ready', 'deferred') AND due <= ?"
     " RETURNING number, forward_path, attempts, fence"
+)
+_TAKE_OVER = (
+    "UPDATE recipient SET owner = NULL, hold = 0, state = ?, due = ?"
+    " WHERE queue_id = ? AND number = ?"
 )
 _RENEW = (
     "UPDATE recipient SET due = ?"
@@ -53,51 +63,63 @@ _EMPTY = (
 )
 
 
-def take_over(transaction: Transaction, owner: str, now: datetime) -> int:
+def take_over(transaction: Transaction, holder: Holder, now: datetime) -> int:
     """Make due what others had leased: the directory's lock says they are dead."""
     rows = transaction.execute(
         "SELECT queue_id, number, state, due, hold FROM recipient"
         " WHERE owner IS NOT NULL AND owner <> ?",
-        (owner,),
+        (holder.owner,),
     ).fetchall()
     for queue_id, n, was, end, hold in rows:
         state = State.HOLD if hold else was
         due = None if hold else min(end, micros(now))
-        transaction.execute(
-            "UPDATE recipient SET owner = NULL, hold = 0, state = ?, due = ?"
-            " WHERE queue_id = ? AND number = ?",
-            (state, due, queue_id, n),
-        )
-        transaction.count(was, -1)
-        transaction.count(state, 1)
+        change = partial(transaction.execute, _TAKE_OVER, (state, due, queue_id, n))
+        if holder.unreadable.guard(transaction, queue_id, change):
+            transaction.count(was, -1)
+            transaction.count(state, 1)
     return len(rows)
 
 
 def claim(
-    transaction: Transaction, owner: str, limit: int, now: datetime, until: datetime
+    transaction: Transaction, holder: Holder, limit: int, now: datetime, until: datetime
 ) -> list[Lease]:
     """Lease what is due, message by message, oldest due time first."""
-    at, end = micros(now), micros(until)
+    at, unreadable = micros(now), holder.unreadable
     due: list[tuple[int, str]] = []
     for state in _WAITING:
-        due += transaction.execute(_DUE, (state, at, limit))
+        if unreadable.ids:
+            values = (state, at, unreadable.ids, limit)
+            due += transaction.execute(_DUE_READABLE, values)
+        else:
+            due += transaction.execute(_DUE, (state, at, limit))
     due.sort()
     leases = []
     for queue_id in dict.fromkeys(queue_id for _, queue_id in due[:limit]):
-        row = transaction.execute(MESSAGE, (queue_id,)).fetchone()
-        leased = transaction.execute(_LEASE, (owner, end, queue_id, at)).fetchall()
-        recipients = (
-            LeasedRecipient(number=n, forward_path=path, attempts=attempts, fence=fence)
-            for n, path, attempts, fence in sorted(leased)
+        terms = (holder.owner, micros(until), queue_id, at)
+        lease = unreadable.guard(
+            transaction, queue_id, partial(_lease, transaction, terms, holder)
         )
-        leases.append(
-            Lease(
-                envelope=envelope(row),
-                give_up=time(row[-1]),
-                recipients=tuple(recipients),
-            )
-        )
+        if lease is not None:
+            leases.append(lease)
     return leases
+
+
+def _lease(
+    transaction: Transaction, terms: tuple[str, int, str, int], holder: Holder
+) -> Lease | None:
+    queue_id = terms[2]
+    row = transaction.execute(MESSAGE, (queue_id,)).fetchone()
+    if row is None:  # recipients of nothing; a repair may leave such
+        holder.unreadable.add(queue_id, "there is no message for its recipients")
+        return None
+    leased = transaction.execute(_LEASE, terms).fetchall()
+    recipients = (
+        LeasedRecipient(number=n, forward_path=path, attempts=attempts, fence=fence)
+        for n, path, attempts, fence in sorted(leased)
+    )
+    return Lease(
+        envelope=envelope(row), give_up=time(row[-1]), recipients=tuple(recipients)
+    )
 
 
 def renew(transaction: Transaction, owner: str, lease: Lease, until: datetime) -> bool:
@@ -113,24 +135,32 @@ def renew(transaction: Transaction, owner: str, lease: Lease, until: datetime) -
 
 
 def settle(
-    transaction: Transaction, owner: str, settlements: Sequence[Settlement]
+    transaction: Transaction, holder: Holder, settlements: Sequence[Settlement]
 ) -> Settled:
     """Record outcomes; a message whose last recipient was delivered goes."""
     lost: list[Settlement] = []
     touched: dict[QueueId, None] = {}
     for one in settlements:
-        mine = (one.queue_id, one.recipient.number, one.recipient.fence, owner)
-        if one.state is not None:
-            done = _record(transaction, one, mine)
-        else:
-            done = _delivered(transaction, mine)
-            touched[one.queue_id] = None
-        if not done:
+        change = partial(_settle, transaction, holder.owner, one)
+        if not holder.unreadable.guard(transaction, one.queue_id, change):
             lost.append(one)
+        elif one.state is None:
+            touched[one.queue_id] = None
     gone = tuple(
-        queue_id for queue_id in touched if _remove_empty(transaction, queue_id)
+        queue_id
+        for queue_id in touched
+        if holder.unreadable.guard(
+            transaction, queue_id, partial(_remove_empty, transaction, queue_id)
+        )
     )
     return Settled(lost=tuple(lost), done=gone)
+
+
+def _settle(transaction: Transaction, owner: str, one: Settlement) -> bool:
+    mine = (one.queue_id, one.recipient.number, one.recipient.fence, owner)
+    if one.state is None:
+        return _delivered(transaction, mine)
+    return _record(transaction, one, mine)
 
 
 def _delivered(transaction: Transaction, mine: tuple[object, ...]) -> bool:

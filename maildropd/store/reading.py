@@ -8,7 +8,7 @@ none lasts, so that the log can always be brought into the file.
 import hashlib
 import sqlite3
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -29,6 +29,8 @@ from maildropd.store.rows import (
     number,
     time,
 )
+from maildropd.store.trouble import is_damage
+from maildropd.store.unreadable import Holder
 
 _CONTENT = (
     "SELECT size, sha256, file, octets FROM message LEFT JOIN content"
@@ -39,6 +41,10 @@ _NEXT_DUE = (
     "SELECT min(due) AS due FROM recipient WHERE state = 'ready' UNION ALL "
     "SELECT min(due) AS due FROM recipient WHERE state = 'deferred')"
 )
+_NEXT_READABLE = (
+    "SELECT due FROM recipient WHERE state = ? AND queue_id"
+    " NOT IN (SELECT value FROM json_each(?)) ORDER BY due LIMIT 1"
+)
 _TALLY = "SELECT state, recipients FROM tally"
 _OLDEST = "SELECT arrived FROM message ORDER BY queue_id LIMIT 1"
 
@@ -46,21 +52,21 @@ _OLDEST = "SELECT arrived FROM message ORDER BY queue_id LIMIT 1"
 class Reader:
     """The reading half of the store."""
 
-    def __init__(self, path: Path, content: ContentFolder, owner: str) -> None:
+    def __init__(self, path: Path, content: ContentFolder, holder: Holder) -> None:
         """Open a connection of its own; it stays until ``close``.
 
         Being open is of use by itself, see connection.py on failed commits.
         """
         self._path = path
         self._content = content
-        self._owner = owner
+        self._holder = holder
         self._lock = threading.Lock()
         self._connection = connect(path)
+        self.on_damage: Callable[[str], object] = _nobody
 
     def content(self, queue_id: QueueId) -> Iterator[bytes]:
         """Yield the stored octets, checked against their digest."""
-        with self._reading() as connection:
-            row = connection.execute(_CONTENT, (number(queue_id), queue_id)).fetchone()
+        row = self._content_row(queue_id)
         if row is None:
             raise ContentGone(f"{self._path} has no message {queue_id}")
         size, sha256, file, octets = row
@@ -72,11 +78,33 @@ class Reader:
             check(f"content of {queue_id}", hashlib.sha256(octets).digest(), sha256)
             yield octets
 
+    def _content_row(self, queue_id: QueueId) -> Row | None:
+        values = (number(queue_id), queue_id)
+        with self._reading() as connection:
+            try:
+                found: Row | None = connection.execute(_CONTENT, values).fetchone()
+            except sqlite3.Error as error:
+                if is_damage(error):
+                    self.on_damage(str(error))
+                    raise ContentGone(
+                        f"content of {queue_id} in {self._path}: {error}"
+                    ) from error
+                raise
+        return found
+
     def next_due(self) -> datetime | None:
         """Return the earliest due time, by two looks into the index."""
+        ids = self._holder.unreadable.ids
         with self._reading() as connection:
-            (due,) = connection.execute(_NEXT_DUE).fetchone()
-        return None if due is None else time(due)
+            if not ids:
+                found = connection.execute(_NEXT_DUE).fetchall()
+            else:
+                found = [
+                    due
+                    for state in ("ready", "deferred")
+                    for due in connection.execute(_NEXT_READABLE, (state, ids))
+                ]
+        return min((time(due) for (due,) in found if due is not None), default=None)
 
     def counts(self) -> Mapping[State, int]:
         """Return the tally that the writer keeps with each change."""
@@ -116,7 +144,7 @@ class Reader:
             try:
                 return [
                     message_view(
-                        row, connection.execute(RECIPIENTS, row[:1]), self._owner
+                        row, connection.execute(RECIPIENTS, row[:1]), self._holder.owner
                     )
                     for row in connection.execute(query, values).fetchall()
                 ]
@@ -134,4 +162,10 @@ class Reader:
             try:
                 yield self._connection
             except sqlite3.Error as error:
+                if is_damage(error):
+                    self.on_damage(str(error))
                 raise translated(error, self._path) from error
+
+
+def _nobody(_: str) -> None:
+    """Nobody sees to damage."""

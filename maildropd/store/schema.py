@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from maildropd.mail.errors import StoreUnusable
+from maildropd.mail.errors import StoreRefused
 
 APPLICATION_ID = 0x4D61_6944  # "MaiD", in the file's header for file(1)
 
@@ -92,7 +92,7 @@ def prepare(connection: sqlite3.Connection, path: Path, schema: Schema) -> int:
     """Bring the tables to this schema; return the version they had before.
 
     Each step is a transaction, so that a cut leaves a version that is known.
-    Raise ``StoreUnusable``, and touch nothing, if the file is not ours.
+    Raise ``StoreRefused``, and touch nothing, if the file is not ours.
     """
     found = _version(connection, path, schema)
     if found == 0:
@@ -114,18 +114,18 @@ def _version(connection: sqlite3.Connection, path: Path, schema: Schema) -> int:
     if application == version == tables == 0:
         return 0
     if application != APPLICATION_ID:
-        raise StoreUnusable(
+        raise StoreRefused(
             f"{path} is a database of some other program; move it away, or set"
             " state_directory to a directory of our own"
         )
     if version > schema.version:
-        raise StoreUnusable(
+        raise StoreRefused(
             f"{path} was written by a newer maildropd (schema {version}, this one"
             f" knows {schema.version}); install that version again, it is untouched"
         )
     oldest = min([schema.version, *schema.steps])
     if version < oldest:
-        raise StoreUnusable(
+        raise StoreRefused(
             f"{path} has schema {version}, older than any this version can read"
             f" ({oldest}); let a version between empty the queue first"
         )

@@ -18,19 +18,22 @@ from typing import Any
 from maildropd.host.clock import Mark, QueueClock
 from maildropd.host.heartbeat import Heartbeats
 from maildropd.mail.envelope import QueueId, Submission
-from maildropd.mail.errors import MailError, StoreUnusable
+from maildropd.mail.errors import MailError, StoreFull, StoreUnusable
 from maildropd.mail.event import Journal
 from maildropd.mail.service_events import OrphansSwept, StoreMigrated
+from maildropd.mail.store_events import OrphansKept
 from maildropd.store import adding, leasing, marks, operating
 from maildropd.store.base import Lease, MessageView, Settled, Settlement, State, Stored
 from maildropd.store.connection import Database
-from maildropd.store.content import ContentFolder
-from maildropd.store.housekeeping import Housekeeping
-from maildropd.store.opening import lock, open_database
+from maildropd.store.content import ROW_LIMIT, ContentFolder
+from maildropd.store.opening import examine, lock, open_database
 from maildropd.store.reading import Reader
+from maildropd.store.reserve import lend, log_of
 from maildropd.store.schema import Schema
 from maildropd.store.transaction import Transaction
 from maildropd.store.trouble import Trouble
+from maildropd.store.unreadable import Holder, Unreadable
+from maildropd.store.upkeep import Upkeep
 from maildropd.store.writer import Writer
 
 
@@ -52,25 +55,21 @@ class SqliteStore:
         Raise ``StoreUnusable`` if it is locked, or not ours.
         """
         self._owner = owner
+        self._holder = Holder(owner=owner, unreadable=Unreadable(journal))
         self._journal = journal
         path = directory / "queue.db"
-        with ExitStack() as undo:
+        trouble = Trouble(path, journal, clock)
+        with ExitStack() as undo, trouble.translating():
             self._lock = lock(directory)
             undo.callback(os.close, self._lock)
-            database = self._open(path)
-            undo.callback(database.disconnect)
-            self._content = ContentFolder(directory / "content")
-            self._reader = Reader(path, self._content, owner)
-            undo.callback(self._reader.close)
-            self._take_up(clock)
+            database = self._open(path, clock, undo)
             undo.pop_all()
+        trouble.on_damage = self._upkeep.damaged
         self._writer = Writer(
-            database,
-            self._committed,
-            Housekeeping(clock),
-            heartbeats,
-            Trouble(path, journal, clock),
+            database, self._committed, self._upkeep, heartbeats, trouble
         )
+        self._upkeep.be_heard(self._writer.alive)
+        self._reader.on_damage = partial(self._change, self._see_to_damage)
         # A daemon thread: an end without close is a crash, and survived as one.
         self._thread = threading.Thread(
             target=self._writer.run, name="store-writer", daemon=True
@@ -78,22 +77,49 @@ class SqliteStore:
         self._closing = threading.Lock()
         self._thread.start()
 
-    def _open(self, path: Path) -> Database:
+    def _open(self, path: Path, clock: QueueClock, undo: ExitStack) -> Database:
+        """Open all that is open for as long as the store is."""
+        examine(path, clock.now())
+        had_log = log_of(path).exists()
+        lend(path)
         schema = Schema.current()
         connection, version = open_database(path, schema)
         if version != schema.version:
             self._journal.emit(
                 StoreMigrated(path=str(path), old=version, new=schema.version)
             )
-        return Database(path, connection)
+        self._upkeep = Upkeep(path, self._holder.unreadable, self._journal, clock)
+        undo.callback(self._upkeep.reserve.close)
+        database = Database(path, connection, self._upkeep.reserve)
+        undo.callback(database.disconnect)
+        self._content = ContentFolder(path.with_name("content"))
+        self._reader = Reader(path, self._content, self._holder)
+        undo.callback(self._reader.close)
+        lost = self._upkeep.begin(database, had_log=had_log)
+        self._take_up(clock, trusting=not lost)
+        return database
 
-    def _take_up(self, clock: QueueClock) -> None:
+    def _take_up(self, clock: QueueClock, *, trusting: bool) -> None:
         """Go on from where the last run was, however it ended."""
         if mark := self._reader.mark():
             clock.go_on(mark)
-        swept = self._content.sweep(self._reader.is_named)
-        if swept:
-            self._journal.emit(OrphansSwept(files=swept))
+        if trusting:
+            swept = self._content.sweep(self._reader.is_named)
+            if swept:
+                self._journal.emit(OrphansSwept(files=swept))
+            return
+        # Rows are missing, not only files too many: a row may come back.
+        folder = self._content.path.with_name("orphans")
+        moved = self._content.set_aside(self._reader.is_named, folder)
+        if moved:
+            self._journal.emit(OrphansKept(files=moved, path=str(folder)))
+
+    def configure(self, reserve: int) -> None:
+        """Keep so many octets of the disk free of new mail."""
+        self._change(self._upkeep.configure, reserve)
+
+    def _see_to_damage(self, _: Transaction, reason: str) -> None:
+        self._upkeep.damaged(reason)
 
     def _committed(self, transaction: Transaction) -> None:
         """Let follow what may only follow a commit; in the writer's thread."""
@@ -110,9 +136,14 @@ class SqliteStore:
         times: tuple[datetime, datetime],
     ) -> Future[Stored]:
         """Keep the content in the caller's thread, then commit what names it."""
+        size = 0
         try:
+            self._upkeep.room.admit()
+            size = ROW_LIMIT
             kept = self._content.keep(queue_id, submission.content)
         except MailError as error:
+            if isinstance(error, (StoreFull, StoreUnusable)):
+                self._upkeep.room.refused(error, size)
             refused: Future[Stored] = Future()
             refused.set_exception(error)
             return refused
@@ -125,6 +156,7 @@ class SqliteStore:
                 give_up=times[1],
             )
         )
+        future.add_done_callback(partial(self._upkeep.room.answered, kept.size))
         if kept.octets is None:
             future.add_done_callback(partial(self._drop_refused, queue_id))
         return future
@@ -143,19 +175,19 @@ class SqliteStore:
         return self._change(adding.forget_keys, keys)
 
     def take_over(self, now: datetime) -> Future[int]:
-        return self._change(leasing.take_over, self._owner, now)
+        return self._change(leasing.take_over, self._holder, now)
 
     def keep_mark(self, mark: Mark) -> Future[None]:
         return self._change(marks.keep, mark)
 
     def claim(self, limit: int, now: datetime, until: datetime) -> Future[list[Lease]]:
-        return self._change(leasing.claim, self._owner, limit, now, until)
+        return self._change(leasing.claim, self._holder, limit, now, until)
 
     def renew(self, lease: Lease, until: datetime) -> Future[bool]:
         return self._change(leasing.renew, self._owner, lease, until)
 
     def settle(self, settlements: Sequence[Settlement]) -> Future[Settled]:
-        return self._change(leasing.settle, self._owner, settlements)
+        return self._change(leasing.settle, self._holder, settlements)
 
     def content(self, queue_id: QueueId) -> Iterator[bytes]:
         return self._reader.content(queue_id)
@@ -192,9 +224,12 @@ class SqliteStore:
     def close(self) -> None:
         """Finish what was handed over, then let go; more than once is no harm."""
         with self._closing:
+            self._change(self._upkeep.end)
             self._writer.stop()
             self._thread.join()
-            self._reader.close()
             if self._lock >= 0:
+                self._upkeep.reserve.keep_log()
+                self._reader.close()
+                self._upkeep.reserve.close()
                 os.close(self._lock)
             self._lock = -1

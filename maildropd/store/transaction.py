@@ -19,6 +19,7 @@ class Transaction:
         self._moves: dict[str, int] = {}
         self.doomed: list[str] = []  # files to remove
         self.octets = 0  # written
+        self.admits = False  # a message that was not here before
 
     def count(self, state: str, by: int) -> None:
         """Remember that a state has so many recipients more, or less."""

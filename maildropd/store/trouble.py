@@ -2,18 +2,44 @@
 """Trouble with the store is told once when it begins, and once when it ends."""
 
 import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 
 from maildropd.host.clock import Clock
-from maildropd.mail.errors import StoreFull, StoreUnusable
+from maildropd.mail.errors import StoreFull, StoreInDoubt, StoreUnusable
 from maildropd.mail.event import Journal
 from maildropd.mail.service_events import StoreRecovered, StoreTrouble
-from maildropd.store.connection import primary, translated
+from maildropd.store.connection import DAMAGE, primary, translated
 
 # Where small changes still find room and large ones do not, they take turns;
 # that is one trouble, not one per change.
 _QUIET = timedelta(seconds=10)
+
+# What SQLite says of one statement, or of the room left; after anything else
+# the connection is not trusted any more.
+HARMLESS = frozenset(
+    (
+        sqlite3.SQLITE_FULL,
+        sqlite3.SQLITE_CONSTRAINT,
+        sqlite3.SQLITE_TOOBIG,
+        sqlite3.SQLITE_BUSY,
+    )
+)
+# A bug of ours in one change, or a value that SQLite cannot hold; that change
+# fails, and no other.
+BUGS = (
+    ArithmeticError,
+    AssertionError,
+    AttributeError,
+    LookupError,
+    NameError,
+    OSError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+)
 
 
 class Trouble:
@@ -26,17 +52,51 @@ class Trouble:
         self._clock = clock
         self._since: timedelta | None = None
         self._last = timedelta(0)
+        self._in_doubt = False
+        self.on_damage: Callable[[str], None] = _nobody
 
-    def struck(self, error: sqlite3.Error) -> StoreFull | StoreUnusable:
+    @contextmanager
+    def translating(self) -> Iterator[None]:
+        """Translate what SQLite says before there is a writer."""
+        try:
+            yield
+        except sqlite3.Error as error:
+            raise translated(error, self._path) from error
+
+    def look(self, error: sqlite3.Error) -> None:
+        """Have damage seen to, before anything else is done to the file."""
+        if is_damage(error):
+            self.on_damage(str(error))
+
+    def struck(
+        self, error: sqlite3.Error, *, silent: bool = False
+    ) -> StoreFull | StoreUnusable:
         """Report an error, unless it goes on; return what callers are told."""
         failure = translated(error, self._path)
         failure.__cause__ = error
-        # A constraint says that one change was wrong, not that the disk is.
-        if primary(error) != sqlite3.SQLITE_CONSTRAINT:
+        # A constraint says that one change was wrong, not that the disk is; and
+        # damage is told by whoever sees to it.
+        if primary(error) == sqlite3.SQLITE_CONSTRAINT or is_damage(error):
+            return failure
+        if not silent:
             self._last = self._clock.monotonic()
             if self._since is None:
                 self._since = self._last
                 self._journal.emit(StoreTrouble(reason=str(failure)))
+        return failure
+
+    def in_doubt(self, error: Exception) -> StoreInDoubt:
+        """Report a commit that failed and cannot be undone, once per trouble."""
+        failure = StoreInDoubt(
+            f"{self._path}: a commit failed ({error}), and its traces cannot be"
+            " covered; what was refused may be there after a crash"
+        )
+        failure.__cause__ = error
+        self._last = self._clock.monotonic()
+        self._since = self._last if self._since is None else self._since
+        if not self._in_doubt:
+            self._in_doubt = True
+            self._journal.emit(StoreTrouble(reason=str(failure)))
         return failure
 
     def over(self) -> None:
@@ -47,3 +107,18 @@ class Trouble:
         if now - self._last >= _QUIET:
             self._journal.emit(StoreRecovered(delay=now - self._since))
             self._since = None
+            self._in_doubt = False
+
+
+def is_damage(error: sqlite3.Error) -> bool:
+    """Tell whether an error says that the file is not what was written."""
+    return primary(error) in DAMAGE
+
+
+def is_locked(error: sqlite3.Error) -> bool:
+    """Tell whether somebody else has the file just now."""
+    return primary(error) == sqlite3.SQLITE_BUSY
+
+
+def _nobody(_: str) -> None:
+    """Nobody sees to damage."""

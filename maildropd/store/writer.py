@@ -16,9 +16,10 @@ from typing import Any
 
 from maildropd.host.heartbeat import Heartbeats
 from maildropd.mail.errors import MailError, StoreUnusable
-from maildropd.store.connection import Database, primary
+from maildropd.store.adding import Add
+from maildropd.store.connection import PAGE, Database, primary
 from maildropd.store.transaction import Transaction
-from maildropd.store.trouble import Trouble
+from maildropd.store.trouble import BUGS, HARMLESS, Trouble, is_locked
 
 Job = tuple[Callable[[Transaction], Any], Future[Any]]
 
@@ -28,26 +29,6 @@ _WAIT = timedelta(seconds=10)
 _PROMISE = timedelta(seconds=30)
 _CHECKPOINT_PAGES = 1500  # 6 MB of log; longer costs more at once, not more
 _PAGES_PER_JOB = 3
-_PAGE = 4096
-
-# What SQLite says of one statement, or of the room left; after anything else
-# the connection is not trusted any more.
-_HARMLESS = frozenset(
-    (sqlite3.SQLITE_FULL, sqlite3.SQLITE_CONSTRAINT, sqlite3.SQLITE_TOOBIG)
-)
-# A bug of ours in one change, or a value that SQLite cannot hold; that change
-# fails, and no other.
-_BUGS = (
-    ArithmeticError,
-    AssertionError,
-    AttributeError,
-    LookupError,
-    NameError,
-    OSError,
-    RuntimeError,
-    TypeError,
-    ValueError,
-)
 
 
 class Writer:
@@ -76,6 +57,7 @@ class Writer:
         self._pages = 0  # written to the log since the last checkpoint
         self._more_idle_work = True
         self._in_hand: Sequence[Job] = ()
+        self._committing = False  # a commit has begun, and has not succeeded
 
     def submit(self, work: Callable[[Transaction], Any]) -> Future[Any]:
         """Have a change made; the future is done when it is durable."""
@@ -86,6 +68,10 @@ class Writer:
                 return future
         future.set_exception(StoreUnusable("the store is closed"))
         return future
+
+    def alive(self) -> None:
+        """Promise to be heard of again; for what takes long in the loop."""
+        self._heartbeats.beat(_NAME, within=_PROMISE)
 
     def stop(self) -> None:
         """Let the loop end after what was submitted until now."""
@@ -105,7 +91,7 @@ class Writer:
             self._database.disconnect()
 
     def _round(self) -> bool:
-        self._heartbeats.beat(_NAME, within=_PROMISE)
+        self.alive()
         try:
             first = self._jobs.get(timeout=self._patience())
         except Empty:
@@ -115,9 +101,14 @@ class Writer:
             self._checkpoint()
             return False
         self._together(self._group(first))
-        if self._pages > _CHECKPOINT_PAGES:
+        if self._pages > self._most_pages():
             self._checkpoint()
         return True
+
+    def _most_pages(self) -> int:
+        """Return after how many the log is emptied: while it has room left."""
+        held = self._database.log_room
+        return min(held // 2, _CHECKPOINT_PAGES) if held else _CHECKPOINT_PAGES
 
     def _patience(self) -> float:
         return 0.05 if self._more_idle_work else _WAIT.total_seconds()
@@ -140,8 +131,14 @@ class Writer:
         self._in_hand = jobs
         try:
             results = self._commit(jobs)
-        except (sqlite3.Error, MailError, *_BUGS) as error:
-            self._mend(error)
+        except (sqlite3.Error, MailError, *BUGS) as error:
+            if not self._mend(error):
+                for _, future in jobs:
+                    future.set_exception(self._trouble.in_doubt(error))
+                return
+            if isinstance(error, sqlite3.Error) and is_locked(error):
+                self._refuse(jobs, error)  # alone, each would wait for the lock
+                return
             for job in jobs:
                 self._alone(job)
         else:
@@ -149,53 +146,75 @@ class Writer:
                 future.set_result(result)
 
     def _alone(self, job: Job) -> None:
-        self._heartbeats.beat(_NAME, within=_PROMISE)
+        self.alive()
         future = job[1]
         try:
             (result,) = self._commit([job])
         except sqlite3.Error as error:
-            self._mend(error)
-            future.set_exception(self._trouble.struck(error))
-        except (MailError, *_BUGS) as error:
+            undone = self._mend(error)
+            if undone:
+                self._refuse([job], error)
+            else:
+                future.set_exception(self._trouble.in_doubt(error))
+        except (MailError, *BUGS) as error:
             self._mend(error)
             future.set_exception(error)
         else:
             future.set_result(result)
 
+    def _refuse(self, jobs: Sequence[Job], error: sqlite3.Error) -> None:
+        full = primary(error) == sqlite3.SQLITE_FULL
+        for work, future in jobs:
+            # Want of room for new mail is told where new mail comes in.
+            silent = full and isinstance(work, Add)
+            future.set_exception(self._trouble.struck(error, silent=silent))
+        if full and self._pages:
+            self._checkpoint()  # it may be the log that has no room
+
     def _commit(self, jobs: Sequence[Job]) -> list[Any]:
+        self._committing = False
         connection = self._database.connection()
         transaction = Transaction(connection)
         before = connection.total_changes
         connection.execute("BEGIN IMMEDIATE")
         results = [work(transaction) for work, _ in jobs]
         transaction.write_counts()
+        if transaction.admits:
+            self._database.allot()
         changed = connection.total_changes != before
+        self._committing = True
         connection.execute("COMMIT")
+        self._committing = False
         if changed:
             self._trouble.over()
-        self._pages += _PAGES_PER_JOB * len(jobs) + transaction.octets // _PAGE
+        self._pages += _PAGES_PER_JOB * len(jobs) + transaction.octets // PAGE
         self._after_commit(transaction)
         return results
 
-    def _mend(self, error: Exception) -> None:
+    def _mend(self, error: Exception) -> bool:
         """Undo what was begun, and replace a connection that may be broken.
 
         At once, before anybody is told that the change failed: the new
         connection covers what a failed commit may have left in the log.
+        Return whether nothing of the change can come back.
         """
+        if isinstance(error, sqlite3.Error):
+            self._trouble.look(error)
         with suppress(sqlite3.Error):  # the first error is the one to tell
-            if not isinstance(error, sqlite3.Error) or primary(error) in _HARMLESS:
+            if not isinstance(error, sqlite3.Error) or primary(error) in HARMLESS:
                 self._database.rollback()
-                return
+                return True
         self._database.disconnect()
         with suppress(sqlite3.Error):
             self._database.connection()
+            return True
+        return not self._committing
 
     def _checkpoint(self) -> None:
         """Bring the log into the file, while nobody waits for an answer."""
         self._pages = 0
         try:
-            self._database.connection().execute("PRAGMA wal_checkpoint").fetchall()
+            self._database.checkpoint()
         except sqlite3.Error as error:
             self._mend(error)
             self._trouble.struck(error)

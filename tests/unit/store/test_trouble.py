@@ -17,6 +17,7 @@ import pytest
 from maildropd.host.heartbeat import Heartbeats
 from maildropd.mail.errors import StoreFull, StoreUnusable
 from maildropd.mail.service_events import StoreRecovered, StoreTrouble
+from maildropd.mail.store_events import IntakeResumed, IntakeStopped
 from maildropd.store.base import State
 from maildropd.store.connection import Database
 from maildropd.store.opening import open_database
@@ -72,32 +73,34 @@ def test_a_full_disk_is_told_as_one_and_passes(
 
     with pytest.raises(StoreFull, match=r"no room for /.*/queue\.db"):
         stage.submit(submission(content=LARGE, key="k"))
-    assert [event.reason for event in journal.of(StoreTrouble)] == [
+    assert [event.reason for event in journal.of(IntakeStopped)] == [
         f"no room for {store._reader._path}"
     ]
+    assert journal.of(StoreTrouble) == []
 
     pages(store)(10_000)
     clock.forward(A_WHILE)
     assert not stage.submit(submission(content=LARGE, key="k")).repeated
-    assert journal.of(StoreRecovered) == [StoreRecovered(delay=A_WHILE)]
+    assert journal.of(IntakeResumed) == [IntakeResumed(delay=A_WHILE)]
     assert stage.content(kept)
     assert stage.counts() == {State.READY: 2}
 
 
 def test_a_full_disk_refuses_only_what_does_not_fit(
-    stage: Stage, store: SqliteStore, journal: FakeJournal
+    stage: Stage, store: SqliteStore, journal: FakeJournal, clock: FakeClock
 ) -> None:
     """Small changes still find room; that is one trouble, not one per change."""
     pages(store)(10)
 
     for _ in range(3):
+        clock.forward(A_WHILE)
         stage.add()
         with pytest.raises(StoreFull):
             stage.submit(submission(content=LARGE))
 
     assert stage.counts() == {State.READY: 3}
-    assert len(journal.of(StoreTrouble)) == 1
-    assert journal.of(StoreRecovered) == []
+    assert len(journal.of(IntakeStopped)) == 1
+    assert journal.of(IntakeResumed) == []
 
 
 def test_a_broken_disk_is_unusable_until_it_works_again(

@@ -1,0 +1,124 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A look at a store before it is opened: is it whole?
+
+A store that was cut, or has lost a part, must not be taken for an empty one:
+nobody would miss its mail.  Nothing is changed here, the log least of all.
+"""
+
+import os
+import sqlite3
+import struct
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+from maildropd.mail.errors import StoreRefused
+from maildropd.store.connection import translated
+from maildropd.store.reserve import log_of
+from maildropd.store.trouble import is_damage
+
+_MAGIC = b"SQLite format 3\0"
+_LOG_MAGIC = 0x377F0682  # the last bit: in which order its checksums count
+_LOG_HEADER = 32
+_FRAME_HEADER = 24
+
+
+class Damaged(StoreRefused):
+    """It is not what was written; worth a copy before anybody tries to mend it."""
+
+
+def inspect(path: Path) -> None:
+    """Raise ``StoreRefused`` if a part of the store is damaged or gone."""
+    if not path.exists():
+        _refuse_lost(path)
+        return
+    log = log_of(path)
+    alone = not log.exists() or not any(_start(log, _LOG_HEADER))
+    _look_at_file(path, alone=alone)
+    if not alone:
+        _look_at_header(log)
+    _ask(path, alone=alone)
+
+
+def _refuse_lost(path: Path) -> None:
+    """A store that never was has no mail in it either."""
+    content = path.with_name("content")
+    left = [log_of(path), *(content.iterdir() if content.is_dir() else ())]
+    if any(file.exists() and file.stat().st_size for file in left):
+        raise StoreRefused(f"{path} is gone, and there is mail that belongs to it")
+
+
+def _look_at_file(path: Path, *, alone: bool) -> None:
+    head, size = _start(path, 100), path.stat().st_size
+    if not head:
+        raise Damaged(f"{path} is empty, and never was when it was whole")
+    if not head.startswith(_MAGIC[: len(head)]) or size < len(_MAGIC):
+        raise Damaged(f"{path} is not a database, or it is damaged")
+    if not alone or len(head) < 100:
+        return  # the log may have what is missing; else SQLite will say so
+    page_size, counter, pages, valid = struct.unpack(">16xH6xII60xI4x", head)
+    if counter == valid and pages * page_size > size:
+        raise Damaged(f"{path} was cut, from {pages * page_size} octets to {size}")
+
+
+def _look_at_header(log: Path) -> None:
+    """Where the log's header is wrong, SQLite takes the log for empty."""
+    head = _start(log, _LOG_HEADER)
+    if len(head) < _LOG_HEADER:
+        return  # nothing was ever committed to it
+    magic, *words = struct.unpack(">8I", head)
+    order = ">" if magic & 1 else "<"
+    first = second = 0
+    for one, other in struct.iter_unpack(f"{order}II", head[:24]):
+        first = (first + one + second) & 0xFFFFFFFF
+        second = (second + other + first) & 0xFFFFFFFF
+    if magic & ~1 != _LOG_MAGIC or [first, second] != words[-2:]:
+        raise Damaged(f"{log} is damaged at its beginning")
+
+
+def _ask(path: Path, *, alone: bool) -> None:
+    """Let SQLite read it, by a connection that can change neither file nor log."""
+    index = path.with_name(path.name + "-shm")
+    had_index = index.exists()
+    mode = "mode=ro&immutable=1" if alone else "mode=ro"
+    uri = f"{path.absolute().as_uri()}?{mode}"
+    try:
+        with closing(sqlite3.connect(uri, uri=True, timeout=5)) as connection:
+            connection.execute("SELECT count(*) FROM sqlite_schema").fetchall()
+            if not alone:
+                _look_at_frames(log_of(path), _start(index, 20))
+    except sqlite3.Error as error:
+        kind = Damaged if is_damage(error) else None
+        failure = translated(error, path)
+        raise (kind(str(failure)) if kind else failure) from error
+    finally:
+        if not had_index:
+            index.unlink(missing_ok=True)
+
+
+def _look_at_frames(log: Path, index: bytes) -> None:
+    """A log ends at its first wrong frame; see whether it should have.
+
+    After a power cut one commit at most can be there that was not synced.
+    """
+    (good,) = struct.unpack("=16xI", index)
+    later = sum(_later_commits(log, good))
+    if later > 1:
+        raise Damaged(
+            f"{log} is damaged after its frame {good}, {later} commits follow"
+        )
+
+
+def _later_commits(log: Path, good: int) -> Iterator[bool]:
+    with log.open("rb") as file:
+        head = file.read(_LOG_HEADER)
+        page_size, salts = struct.unpack(">8xI4x8s8x", head)
+        frame = _FRAME_HEADER + page_size
+        for at in range(_LOG_HEADER + good * frame, log.stat().st_size, frame):
+            found = os.pread(file.fileno(), _FRAME_HEADER, at)
+            yield found[8:16] == salts and any(found[4:8])
+
+
+def _start(path: Path, size: int) -> bytes:
+    with path.open("rb") as file:
+        return file.read(size)
