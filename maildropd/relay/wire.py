@@ -108,6 +108,8 @@ class Wire(smtplib.SMTP):
         try:
             sock.sendall(octets)
         except TimeoutError as error:
+            if self._poll.poll(0):  # it has said why it takes no more
+                return False
             raise self.timed_out() from error
         except ConnectionError:  # reset, or closed: last words may be unread
             return False

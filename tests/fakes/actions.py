@@ -39,6 +39,7 @@ class Peer(Protocol):
 
 
 Action = Callable[[Peer], None]
+_PIECE = 50_000
 
 
 def usual() -> Action:
@@ -123,13 +124,42 @@ def drip(octets: bytes, seconds: float) -> Action:
 
 
 def long_line(code: int, length: int) -> Action:
-    """Say one reply line of so many octets."""
-    return raw(f"{code} ".encode().ljust(length, b"x") + b"\r\n")
+    """Say one reply line of so many octets, piece by piece."""
+
+    def act(peer: Peer) -> None:
+        peer.send(f"{code} ".encode())
+        for _ in range(length // _PIECE):
+            peer.send(b"x" * _PIECE)
+        peer.send(b"\r\n")
+
+    return act
 
 
 def many_lines(code: int, number: int) -> Action:
     """Say a reply of so many lines."""
     return reply(*[f"{code}-more"] * (number - 1), f"{code} end")
+
+
+def after_hello(octets: bytes) -> Action:
+    """At ``tls``: say this in clear, once the client has begun its handshake."""
+
+    def act(peer: Peer) -> None:
+        peer.flush()
+        peer.sock.recv(1, socket.MSG_PEEK)
+        peer.send(octets)
+        peer.flush()
+
+    return act
+
+
+def in_clear(octets: bytes) -> Action:
+    """Say it beside the TLS of a connection, as somebody in between can."""
+
+    def act(peer: Peer) -> None:
+        peer.flush()
+        socket.socket.sendall(peer.sock, octets)
+
+    return act
 
 
 def endless(code: int) -> Action:

@@ -182,8 +182,9 @@ class SmtpPeer:
     def _usual_tls(self) -> None:
         assert self._manners.tls is not None
         self.flush()
+        # A client that speaks on in clear could be made to say what it did not.
+        assert not self._buffer
         self.sock = self._manners.tls.wrap_socket(self.sock, server_side=True)
-        self._buffer = b""
 
     def _usual_auth(self) -> None:
         words = self._line.split()[1:]

@@ -146,6 +146,18 @@ def test_octets_that_nobody_reads_are_not_sent_for_ever(pair: Pair) -> None:
         wire.put(b"x" * 50_000_000)
 
 
+def test_who_takes_no_more_and_says_why_is_heard_when_the_patience_ends(
+    pair: Pair,
+) -> None:
+    """A server that stops reading after "too large" was said to have timed out."""
+    wire, theirs = pair
+    wire.step("patience", timedelta(seconds=0.05))
+    theirs.sendall(b"552 5.3.4 too large\r\n")
+
+    assert not wire.put(b"x" * 50_000_000)
+    assert wire.getreply() == (552, b"5.3.4 too large")
+
+
 def test_a_command_with_a_line_end_is_never_sent(pair: Pair) -> None:
     wire, _ = pair
 
