@@ -1,0 +1,163 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``python3 -m tests.power --cuts 5000``: as many power cuts as wanted, as root.
+
+Each worker has a mount and process namespace of its own, so that nothing stays
+mounted, and no process behind, whatever ends it.
+"""
+
+import argparse
+import json
+import random
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import asdict
+from pathlib import Path
+from tempfile import mkdtemp
+
+from tests.integration.daemon import HOME
+from tests.power.chain import Chain, Tally
+from tests.power.disk import workshop
+from tests.power.ledger import Ledger
+from tests.power.machine import Machine
+from tests.power.sink import Sink
+
+_CUTS_OF_A_CHAIN = 25
+ALONE = (
+    *("unshare", "--mount", "--propagation", "private"),
+    *("--pid", "--fork", "--kill-child"),
+)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Cut, and tell; 0 if every promise was kept."""
+    told = _parser().parse_args(argv)
+    if told.worker:
+        return _work(told)
+    with ExitStack() as stack:
+        told.folder = workshop()
+        stack.callback(shutil.rmtree, told.folder)
+        return _manage(told)
+
+
+def _manage(told: argparse.Namespace) -> int:
+    """Have workers cut, and add up."""
+    seed = random.SystemRandom().getrandbits(32) if told.seed is None else told.seed
+    _say(f"seed {seed}")
+    started = time.monotonic()
+    with ExitStack() as stack:
+        workers = [_worker(told, seed, number) for number in range(told.workers)]
+        for worker in workers:
+            stack.enter_context(worker)
+            stack.callback(worker.kill)
+        total = Tally()
+        for worker in workers:
+            total.add(_result(worker))
+    _say(
+        f"seed {seed}: {total.cuts} cuts, {total.promised} acknowledged, "
+        f"{len(total.wrongs)} promises broken, {total.doubled} doubled in flight "
+        f"(at most {total.most_doubled} by a cut), {time.monotonic() - started:.0f} s"
+    )
+    return 1 if total.wrongs or not total.cuts else 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python3 -m tests.power", description="Cuts the power, and counts."
+    )
+    parser.add_argument("--cuts", type=int, default=100, help="in all")
+    parser.add_argument("--minutes", type=float, default=1e6, help="no more than these")
+    parser.add_argument("--seed", type=int, help="where the cuts fall")
+    parser.add_argument("--workers", type=int, default=2, help="machines at a time")
+    parser.add_argument(
+        "--disks",
+        nargs="+",
+        default=["ext4", "ext4+ext4"],
+        metavar="KIND",
+        help="ext4, xfs, or with the drop on another one: ext4+xfs",
+    )
+    parser.add_argument("--product", type=Path, default=HOME, help="another checkout")
+    parser.add_argument("--keep", type=Path, help="where to leave the images")
+    parser.add_argument("--worker", action="store_true", help=argparse.SUPPRESS)
+    parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
+    return parser
+
+
+def _worker(
+    told: argparse.Namespace, seed: int, number: int
+) -> subprocess.Popen[bytes]:
+    cuts = told.cuts // told.workers + (number < told.cuts % told.workers)
+    words = ["--worker", f"--seed={seed + number}", f"--cuts={cuts}"]
+    words += [f"--minutes={told.minutes}", f"--product={told.product}"]
+    words += [f"--folder={told.folder}"]
+    words += [f"--keep={told.keep}"] if told.keep else []
+    return subprocess.Popen(
+        [*ALONE, sys.executable, "-m", "tests.power", *words, "--disks", *told.disks],
+        cwd=HOME,
+        stdout=subprocess.PIPE,
+    )
+
+
+def _result(worker: subprocess.Popen[bytes]) -> Tally:
+    assert worker.stdout is not None
+    total = Tally()
+    for line in worker.stdout:
+        tally = Tally(**json.loads(line))
+        for wrong in tally.wrongs:
+            _say(wrong)
+        total.add(tally)
+    if worker.wait():
+        total.wrongs.append("a worker died")
+    return total
+
+
+def _work(told: argparse.Namespace) -> int:
+    """Run chains, one after the other, and print what came of each."""
+    until = time.monotonic() + told.minutes * 60
+    chance = random.Random(told.seed)
+    left = told.cuts
+    while left > 0 and time.monotonic() < until:
+        kinds = chance.choice(told.disks).split("+")
+        seed = chance.getrandbits(32)
+        tally = _chain(told, kinds, seed, (min(left, _CUTS_OF_A_CHAIN), until))
+        _say(json.dumps(asdict(tally)))
+        if tally.wrongs:
+            break
+        left -= tally.cuts
+    return 0
+
+
+def _chain(
+    told: argparse.Namespace, kinds: list[str], seed: int, limits: tuple[int, float]
+) -> Tally:
+    folder, ledger = Path(mkdtemp(dir=told.folder)), Ledger()
+    with ExitStack() as stack:
+        stack.callback(shutil.rmtree, folder)
+        machine = Machine(folder, kinds, ledger, told.product)
+        stack.callback(machine.close)
+        sink = stack.enter_context(Sink(ledger))
+        tally = Chain(machine, ledger, sink, seed).run(*limits)
+        if tally.wrongs:
+            kept = told.keep or Path(f"/tmp/maildropd-power-{seed}")
+            machine.close()
+            kept.mkdir(parents=True, exist_ok=True)
+            tally.wrongs += [f"{'+'.join(kinds)}: images are kept in {kept}"]
+            for image in _images(folder):
+                shutil.copy(image, kept)
+    return tally
+
+
+def _say(line: str) -> None:
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
+
+
+def _images(folder: Path) -> Iterator[Path]:
+    yield from folder.glob("*.img")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
