@@ -160,8 +160,8 @@ class DaemonProcess:
 def ids() -> dict[str, str]:
     """Return the id of each event's class."""
     found: dict[str, str] = {}
-    for module in ("events", "service_events", "host_events"):
-        text = (HOME / "maildropd" / "mail" / f"{module}.py").read_text()
+    for module in (HOME / "maildropd" / "mail").glob("*events.py"):
+        text = module.read_text()
         pattern = r'class (\w+)\(Event\):.*?event_id: ClassVar\[str\] = "(\w+)"'
         found |= dict(re.findall(pattern, text, re.DOTALL))
     return found
