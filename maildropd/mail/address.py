@@ -28,7 +28,7 @@ _BLANKS = " \t\r\n"
 _DOT_STRING = re.compile(r'[^\x00-\x20"(),:;<>@\[\\\]\x7f]+')
 _DOMAIN = re.compile(
     r"[A-Za-z0-9_\x80-\U0010ffff-]+(?:\.[A-Za-z0-9_\x80-\U0010ffff-]+)*"
-    r"|\[[!-Z^-~]+\]"
+    r"|\[[A-Za-z0-9.:_%-]+\]"  # no sign that means something elsewhere
 )
 
 # RFC 5321 4.5.3.1, in octets; a path has two more, its angle brackets.

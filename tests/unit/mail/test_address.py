@@ -96,6 +96,7 @@ def test_every_address_of_a_list_is_found_in_order(text: str, found: list[str]) 
         ("a\0@x", "NUL"),
         ("j\udcf6rg@x", "unprintable"),
         ('"a\tb"@x', "unprintable"),
+        ("a@[1<b@x>]", "not an address"),
         ("a\x7f@x", "not an address"),
         ("l" * 65 + "@x", "longer"),
         ("a@" + "x" * 253, "longer"),
