@@ -23,11 +23,14 @@ _FIELDS_LIMIT = 25_000  # a Bcc for each of ten thousand recipients, and some mo
 
 
 class Field(NamedTuple):
-    """One header field; its octets are ``data[start:end]``."""
+    """One header field: its octets are ``data[start:end]``.
+
+    Its value is ``data[value:end]``, and is not copied: it may be megabytes.
+    """
 
     name: str  # in lower case
-    raw: bytes  # after the colon, as it stands, without the last line end
     start: int
+    value: int
     end: int
 
 
@@ -58,8 +61,7 @@ def fields(data: bytes, start: int, end: int) -> Iterator[Field]:
         # remember a way back.
         while stop < end and data[stop] in b" \t":
             stop = _next_line(data, stop, end)
-        raw = data[found.end() : stop].removesuffix(b"\n").removesuffix(b"\r")
-        yield Field(found[1].decode("ascii").lower(), raw, at, stop)
+        yield Field(found[1].decode("ascii").lower(), at, found.end(), stop)
         number += data.count(b"\n", at, stop)
         at = stop
 

@@ -56,20 +56,22 @@ class OpenFile:
     def draft(self, recipient_limit: int) -> Draft:
         """Read the head, and the envelope from it.
 
-        The first piece nearly always is the whole file.
+        The first piece nearly always is the whole file.  If it is not even
+        the whole head, a larger one is read in its place, not joined to it.
         """
-        head = self._read()
-        while self._done < self._size and not forms.is_complete(head):
-            if len(head) >= _HEAD_LIMIT:
+        head = self._read(_PIECE)
+        if self._done < self._size and not forms.is_complete(head):
+            del head
+            head = self._read_again(_HEAD_LIMIT)
+            if self._done < self._size and not forms.is_complete(head):
                 raise Malformed(f"its header is larger than {_HEAD_LIMIT} octets")
-            head += self._read()
         return forms.read(head, recipient_limit)
 
     def content(self, draft: Draft) -> Iterator[bytes]:
         """Yield the message; raise ``NotYet`` at its end if that was not it."""
         yield from draft.content
         while self._done < self._size:
-            yield self._read()
+            yield self._read(_PIECE)
         self._check_unchanged()
         if self._sight.lock(self._directory):
             raise NotYet("it was locked while it was read")
@@ -78,9 +80,14 @@ class OpenFile:
     def _size(self) -> int:
         return self._sight.status.st_size
 
-    def _read(self) -> bytes:
+    def _read_again(self, most: int) -> bytes:
+        os.lseek(self._descriptor, 0, os.SEEK_SET)
+        self._done = 0
+        return self._read(most)
+
+    def _read(self, most: int) -> bytes:
         try:
-            piece = os.read(self._descriptor, min(self._size - self._done, _PIECE))
+            piece = os.read(self._descriptor, min(self._size - self._done, most))
         except OSError as error:
             raise _understood(error) from error
         if not piece:

@@ -36,7 +36,8 @@ def is_complete(head: bytes) -> bool:
 
 def read(head: bytes, recipient_limit: int) -> Draft:
     """Read a file of this form; raise ``Malformed`` where it is broken."""
-    to, sender = b"", b""
+    octets = memoryview(head)
+    to = sender = octets[:0]
     at = 0
     while line := _LINE.match(head, at):
         start, at = line.start(), line.end()
@@ -46,9 +47,9 @@ def read(head: bytes, recipient_limit: int) -> Draft:
         # The last one wins, and other keys are somebody else's business.
         key = head[start + len(MARK) : min(colon, start + _KEY_LIMIT)]
         if key == b"To":
-            to = head[colon + 1 : at]
+            to = octets[colon + 1 : at]
         elif key == b"From":
-            sender = head[colon + 1 : at]
+            sender = octets[colon + 1 : at]
     if not head[at : at + _LOOKED_AT].strip():
         raise Malformed("there is no message after the ## lines")
     return Draft(

@@ -45,8 +45,8 @@ def read(head: bytes, recipient_limit: int) -> Draft:
     ]
     block = _latest_resent(found)
     return Draft(
-        reverse_path=_reverse_path(found, block),
-        recipients=recipients(_named(found, block), recipient_limit),
+        reverse_path=_reverse_path(head, found, block),
+        recipients=recipients(_named(head, found, block), recipient_limit),
         message_id=message_id(head, start),
         content=without(head, start, found, _FOR_US),
     )
@@ -70,7 +70,9 @@ def _latest_resent(header: Sequence[Field]) -> Sequence[Field]:
     return block
 
 
-def _reverse_path(header: Sequence[Field], block: Sequence[Field]) -> str | None:
+def _reverse_path(
+    head: bytes, header: Sequence[Field], block: Sequence[Field]
+) -> str | None:
     """Return-Path, else who sent it, else who wrote it; else the null one.
 
     In a message that is sent on, a Return-Path below the latest block was
@@ -81,13 +83,15 @@ def _reverse_path(header: Sequence[Field], block: Sequence[Field]) -> str | None
     if not named:
         return None
     with _field(named[0]):
-        return parse_reverse_path(named[0].raw)
+        return parse_reverse_path(_value(head, named[0]))
 
 
-def _named(header: Sequence[Field], block: Sequence[Field]) -> Iterator[str]:
+def _named(
+    head: bytes, header: Sequence[Field], block: Sequence[Field]
+) -> Iterator[str]:
     for field in _chosen(_RECIPIENTS, header, block):
         with _field(field):
-            yield from addresses(field.raw)
+            yield from addresses(_value(head, field))
 
 
 def _chosen(
@@ -101,6 +105,10 @@ def _chosen(
 
 def _called(names: Iterable[str], header: Sequence[Field]) -> Iterator[Field]:
     return (field for name in names for field in header if field.name == name)
+
+
+def _value(head: bytes, field: Field) -> memoryview:
+    return memoryview(head)[field.value : field.end]
 
 
 @contextmanager

@@ -5,7 +5,7 @@ import tracemalloc
 
 import pytest
 
-from maildropd.mail import address
+from maildropd.mail import lexer
 from maildropd.mail.address import addresses, parse_list, parse_reverse_path, unique
 from maildropd.mail.errors import BadAddress
 
@@ -166,7 +166,7 @@ def test_a_list_made_to_choke_us_is_refused_in_good_time(text: str) -> None:
 
 def test_a_list_of_nobody_ends_in_good_time(monkeypatch: pytest.MonkeyPatch) -> None:
     """Groups without members name nobody whom a limit could count."""
-    monkeypatch.setattr(address, "_TOKENS_LIMIT", 1000)
+    monkeypatch.setattr(lexer, "_STEPS_LIMIT", 1000)
 
     with pytest.raises(BadAddress, match="no end of words: 'g:;g:;"):
         parse_list("g:;" * 400)

@@ -10,7 +10,7 @@ from maildropd.mail.message import fields, header_end, message_id, without
 def found(data: bytes) -> list[tuple[str, bytes]]:
     end = header_end(data)
     header = fields(data, 0, len(data) if end is None else end)
-    return [(field.name, field.raw) for field in header]
+    return [(each.name, data[each.value : each.end].rstrip(b"\r\n")) for each in header]
 
 
 @pytest.mark.parametrize(

@@ -54,10 +54,10 @@ def test_a_large_mail_on_a_slow_disk_is_no_hung_spool(
     late: list[str] = []
     read = OpenFile._read
 
-    def slowly(file: OpenFile) -> bytes:
+    def slowly(file: OpenFile, most: int) -> bytes:
         stage.clock.forward(timedelta(seconds=40))
         late.extend(stage.heartbeats.late())
-        return read(file)
+        return read(file, most)
 
     monkeypatch.setattr(OpenFile, "_read", slowly)
     stage.write("mail", MAIL + b"x" * 900_000)
