@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What hypothesis draws for the store: mails, and what becomes of them."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from hypothesis import strategies as st
+
+from maildropd.mail.envelope import Submission, Submitter
+from maildropd.mail.reply import Reply
+from maildropd.store.base import State
+from maildropd.store.content import ROW_LIMIT
+
+_PIECE = 64 * 1024
+PATHS = st.sampled_from(
+    ["a@example.net", "b@example.net", "root", '"x y"@example.org', "ü@example.net"]
+)
+REPLIES = st.sampled_from(
+    [None, Reply(250, "2.0.0", "ok"), Reply(451, "4.7.1", "later"), Reply(550, "5.1.1")]
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fate:
+    """What is to become of one leased recipient."""
+
+    state: State | None
+    attempted: bool
+    wait: timedelta
+    reply: Reply | None
+    relay: str
+
+
+FATES = st.builds(
+    Fate,
+    state=st.sampled_from([None, *State]),
+    attempted=st.booleans(),
+    wait=st.sampled_from([timedelta(seconds=n) for n in (-1, 0, 30, 300, 90_000)]),
+    reply=REPLIES,
+    relay=st.sampled_from(["", "mx.example.net:25"]),
+)
+
+
+@st.composite
+def mails(draw: st.DrawFn, *, large: bool = False) -> Submission:
+    """Draw a submission; one in ten, or each if ``large``, needs a file."""
+    if large or draw(st.integers(0, 9)) == 9:
+        size = ROW_LIMIT + draw(st.integers(0 if not large else 1, 2))
+        whole = bytes([draw(st.integers(0, 255))]) * size
+        content = [whole[at : at + _PIECE] for at in range(0, size, _PIECE)]
+    else:
+        content = draw(st.lists(st.binary(max_size=20), max_size=3))
+    return Submission(
+        reverse_path=draw(st.sampled_from([None, "", "ann@example.org"])),
+        recipients=tuple(draw(st.lists(PATHS, min_size=1, max_size=4))),
+        submitter=Submitter(name="spool=drop", uid=draw(st.sampled_from([None, 1000]))),
+        content=content,
+        key=draw(st.sampled_from([None, "k", "l", "m"])),
+        message_id=draw(st.sampled_from([None, "<1@example.org>"])),
+    )

@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What was found once is tried each time, and the search goes on for a while."""
+
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.fuzz.search import CORPUS, command
+from tests.fuzz.targets import TARGETS, target
+
+ROOT = Path(__file__).parents[2]
+KNOWN = sorted(CORPUS.glob("*/*"))
+SECONDS = 3  # of search, for each parser
+FEW = 300  # inputs in that time, on a machine that is busy
+
+
+def name(path: Path) -> str:
+    return f"{path.parent.name}-{path.name}"
+
+
+@pytest.mark.parametrize("found", KNOWN, ids=name)
+def test_an_input_that_broke_something_does_so_no_more(found: Path) -> None:
+    target(found.parent.name)(found.read_bytes())
+
+
+def test_each_parser_has_inputs_to_begin_with() -> None:
+    assert {path.parent.name for path in KNOWN} == set(TARGETS)
+
+
+@pytest.mark.parametrize("parser", TARGETS)
+def test_a_search_finds_no_octets_that_break(parser: str, tmp_path: Path) -> None:
+    """Guided by what it reaches: the same way each time, as far as time allows."""
+    search = command(parser, tmp_path, seconds=SECONDS, seed=1)
+
+    found = subprocess.run(
+        search, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False
+    )
+
+    assert found.returncode == 0, found.stdout + found.stderr[-2000:]
+    runs = re.search(r"Done (\d+) runs", found.stderr)
+    assert runs
+    assert int(runs[1]) > FEW
+
+
+def test_a_search_finds_what_is_broken(tmp_path: Path) -> None:
+    """Or it would be green whatever happens."""
+    search = command("broken", tmp_path, seconds=60, seed=1)
+
+    found = subprocess.run(
+        search, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False
+    )
+
+    assert found.returncode != 0
+    assert "a dot begins a line" in found.stdout
+    assert list(tmp_path.glob("broken-crash-*"))
