@@ -1,12 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What happens to the service itself: its life, its spools, its routes, its store."""
+"""What happens to the service itself: its life, its spools, its store."""
 
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import ClassVar
 
 from maildropd.mail.event import Event, Priority
-from maildropd.mail.reply import Reply
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,45 +120,6 @@ class LockAbandoned(Event):
     spool: str
     file: str
     reason: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RouteFailed(Event):
-    """The way to a relay is broken; its mail waits, nothing fails."""
-
-    event_id: ClassVar[str] = "a18efdaa19e55be1ab7042c87fe96bf5"
-    priority: ClassVar[Priority] = Priority.ERROR
-    template: ClassVar[str] = (
-        "relay {relay}: unreachable, next try in {retry_in} s ({reply})"
-    )
-    relay: str
-    reply: Reply
-    retry_in: timedelta
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RouteAlarm(Event):
-    """The relay refuses us altogether; only a person can mend that."""
-
-    event_id: ClassVar[str] = "f1a354f989215971a906456135fc8489"
-    priority: ClassVar[Priority] = Priority.ALERT
-    template: ClassVar[str] = (
-        "relay {relay}: refuses this host, mail waits until that is mended ({reply})"
-    )
-    relay: str
-    reply: Reply
-    retry_in: timedelta
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RouteRestored(Event):
-    """The relay answers again; the waiting mail goes out."""
-
-    event_id: ClassVar[str] = "93081c294c855a76970e19821f2c7e79"
-    priority: ClassVar[Priority] = Priority.NOTICE
-    template: ClassVar[str] = "relay {relay}: reachable again after {delay} s"
-    relay: str
-    delay: timedelta
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -51,7 +51,10 @@ class Attempt:
     def try_once(
         self, lease: Lease, transport: Transport, route: RouteWatch, alive: Alive
     ) -> list[Verdict]:
-        """Try to deliver; return what is to become of each recipient."""
+        """Try to deliver; return what is to become of each recipient.
+
+        ``RouteError`` passes through: the next hop could not be asked.
+        """
         delivery = Delivery(
             envelope=lease.envelope,
             recipients=tuple(each.forward_path for each in lease.recipients),
@@ -59,9 +62,8 @@ class Attempt:
         )
         try:
             outcomes = transport.attempt(delivery, alive)
-        except RouteError as error:
-            route.failed(error)
-            return self.shed(lease, route, error.reply)
+        except RouteError:
+            raise  # what becomes of the mail depends on the other connections
         except ContentGone as error:
             return self._without_content(lease, error)
         except StoreUnusable as error:

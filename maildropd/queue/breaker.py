@@ -38,7 +38,7 @@ class Breaker:
 
     def __init__(self, clock: Clock) -> None:
         """Start closed."""
-        self._clock = clock
+        self.clock = clock
         self._lock = threading.Lock()
         self._broken: Broken | None = None
         self._failures = 0
@@ -56,7 +56,7 @@ class Breaker:
         with self._lock:
             if self._broken is None:
                 return None
-            return max(self._retry_at - self._clock.monotonic(), timedelta(0))
+            return max(self._retry_at - self.clock.monotonic(), timedelta(0))
 
     def failed(
         self, reply: Reply, *, refused: bool = False, pace: Backoff | None = None
@@ -66,7 +66,7 @@ class Breaker:
         Several connections fail together: only the first counts, until the
         pause is over and a probe fails.  A pace of its own means refused.
         """
-        now = self._clock.monotonic()
+        now = self.clock.monotonic()
         with self._lock:
             before = self._broken
             if before is None:
@@ -86,19 +86,19 @@ class Breaker:
         """Note that the route works; return how long it did not, if it did not."""
         with self._lock:
             broken, self._broken = self._broken, None
-            return self._clock.monotonic() - self._since if broken else None
+            return self.clock.monotonic() - self._since if broken else None
 
     def lasted(self) -> timedelta:
         """Return for how long the route has not worked."""
         with self._lock:
             if self._broken is None:
                 return timedelta(0)
-            return self._clock.monotonic() - self._since
+            return self.clock.monotonic() - self._since
 
     def retry_now(self) -> None:
         """Let the next probe go at once, as after a reload or a flush."""
         with self._lock:
-            self._retry_at = self._clock.monotonic()
+            self._retry_at = self.clock.monotonic()
             self._failures = 0
 
 

@@ -16,12 +16,14 @@ from functools import partial
 
 from maildropd.host.heartbeat import Heartbeats
 from maildropd.mail.envelope import QueueId
+from maildropd.mail.errors import RouteError, RouteMisconfigured
 from maildropd.queue.attempt import Attempt
 from maildropd.queue.breaker import Breaker
+from maildropd.queue.crew import Crew
 from maildropd.queue.route_watch import RouteWatch
 from maildropd.queue.verdict import Verdict, beyond, joined, refenced
 from maildropd.relay.base import Transport
-from maildropd.store.base import Lease, Settled, State
+from maildropd.store.base import Lease, Settled
 
 _UNSETTLED = 2  # outcomes of one connection on their way to the disk
 _SLACK = timedelta(seconds=30)  # what a step may take beyond its time limit
@@ -57,9 +59,7 @@ class Lane:
         self._changed = threading.Condition()
         self._waiting: deque[Lease] = deque()
         self._busy: dict[QueueId, Lease] = {}
-        self._open: dict[str, Transport] = {}
-        self._hired = 0
-        self._idle = 0
+        self._crew = Crew(limits.max_connections, breaker.clock)
         self._owed = False  # the manager was told to wait for room
         self._sweeping = False  # what waits for the broken route is too old
         self._retired = False
@@ -67,7 +67,7 @@ class Lane:
     @property
     def connections(self) -> int:
         """How many connections are in use or kept warm."""
-        return self._hired
+        return self._crew.size
 
     @property
     def in_flight(self) -> int:
@@ -101,17 +101,12 @@ class Lane:
         with self._changed:
             self._waiting.append(lease)
             self._changed.notify()
-            hire = (
-                len(self._waiting) > self._idle
-                and self._hired < self._limits.max_connections
-            )
-            self._hired += hire
-            return hire
+            return self._crew.hire(len(self._waiting))
 
     def not_hired(self) -> None:
         """The thread asked for cannot be had; those at work go on."""
         with self._changed:
-            self._hired -= 1
+            self._crew.size -= 1
 
     def stranded(self) -> bool:
         """Tell whether leases wait here and no thread will come for them.
@@ -120,8 +115,8 @@ class Lane:
         had; True means, as for ``offer``, that one is to ``work``.
         """
         with self._changed:
-            alone = bool(self._waiting) and not self._hired
-            self._hired += alone
+            alone = bool(self._waiting) and not self._crew.size
+            self._crew.size += alone
             return alone
 
     def adopt(self, lease: Lease) -> bool:
@@ -154,7 +149,7 @@ class Lane:
     def abort(self) -> None:
         """Break off all connections, whatever they are doing."""
         with self._changed:
-            transports = list(self._open.values())
+            transports = self._crew.transports
         for transport in transports:
             transport.abort()
 
@@ -166,40 +161,65 @@ class Lane:
         transport = self._transports()
         unsettled: deque[tuple[list[Verdict], Future[Settled]]] = deque()
         with self._changed:
-            self._open[name] = transport
+            self._crew.enter(name, transport)
         try:
             while (lease := self._take(heartbeats, name)) is not None:
                 alive(timedelta(0))
                 verdicts = self._deliver(lease, transport, alive)
+                if verdicts is None:
+                    break
                 unsettled.append((verdicts, self._attempt.record(verdicts)))
-                if _come_again(verdicts) or self._has_room():
+                if any(e.comes_again for e in verdicts) or self._has_room():
                     finished()
                 while len(unsettled) > (_UNSETTLED if self._waiting else 0):
                     self._attempt.insist(*unsettled.popleft(), alive)
+            while unsettled:
+                self._attempt.insist(*unsettled.popleft(), alive)
         finally:
             with self._changed:
-                del self._open[name]
-                self._hired -= 1
+                self._crew.leave(name)
             transport.close()
             heartbeats.rest(name)
             finished()
 
     def _deliver(
         self, lease: Lease, transport: Transport, alive: Callable[[timedelta], None]
-    ) -> list[Verdict]:
+    ) -> list[Verdict] | None:
+        """Return what became of a lease; None if another connection is to try."""
         queue_id = lease.envelope.queue_id
-        if self.breaker.wait():  # it broke while this waited for a connection
-            verdicts = self._attempt.shed(lease, self._route)
-        else:
-            verdicts = self._attempt.try_once(lease, transport, self._route, alive)
+        try:
+            if self.breaker.wait():  # it broke while this waited for a connection
+                verdicts = self._attempt.shed(lease, self._route)
+            else:
+                verdicts = self._attempt.try_once(lease, transport, self._route, alive)
+        except RouteError as error:
+            if self._turned_away(queue_id, error):
+                return None
+            self._route.failed(error)
+            verdicts = self._attempt.shed(lease, self._route, error.reply)
         with self._changed:
             newest = self._busy.pop(queue_id)
-            self._sweeping = self.breaker.broken is not None and _expired(verdicts)
+            broken = self.breaker.broken is not None
+            self._sweeping = broken and any(each.expired for each in verdicts)
         if newest is lease:
             return verdicts
         return refenced(verdicts, newest) + self._attempt.give_back(
             beyond(newest, lease)
         )
+
+    def _turned_away(self, queue_id: QueueId, error: RouteError) -> bool:
+        """Leave a lease to the others, if the relay serves those, but not one more."""
+        if isinstance(error, RouteMisconfigured) or not self._route.serves:
+            return False
+        with self._changed:
+            if self._crew.size < 2 or self._retired:
+                return False
+            self._waiting.appendleft(self._busy.pop(queue_id))
+            self._changed.notify()
+            news, room = self._crew.turned_away(), self._crew.room
+        if news:
+            self._route.crowded(room, error.reply)
+        return True
 
     def _has_room(self) -> bool:
         """Tell, once, that the manager may have waited for this."""
@@ -211,27 +231,19 @@ class Lane:
     def _take(self, heartbeats: Heartbeats, name: str) -> Lease | None:
         heartbeats.beat(name, self._limits.idle_timeout + _SLACK)
         with self._changed:
-            self._idle += 1
+            self._crew.idle += 1
             try:
                 self._changed.wait_for(
                     lambda: self._waiting or self._retired,
                     self._limits.idle_timeout.total_seconds(),
                 )
             finally:
-                self._idle -= 1
+                self._crew.idle -= 1
             if not self._waiting:
                 return None
             lease = self._waiting.popleft()
             self._busy[lease.envelope.queue_id] = lease
             return lease
-
-
-def _come_again(verdicts: list[Verdict]) -> bool:
-    return any(each.settlement.due is not None for each in verdicts)
-
-
-def _expired(verdicts: list[Verdict]) -> bool:
-    return any(each.settlement.state is State.FAILED for each in verdicts)
 
 
 def _beat(heartbeats: Heartbeats, name: str, within: timedelta) -> None:

@@ -9,7 +9,12 @@ from maildropd.mail.errors import RouteError, RouteMisconfigured
 from maildropd.mail.event import Journal
 from maildropd.mail.outcome import Outcome
 from maildropd.mail.reply import Reply
-from maildropd.mail.service_events import RouteAlarm, RouteFailed, RouteRestored
+from maildropd.mail.route_events import (
+    RouteAlarm,
+    RouteCrowded,
+    RouteFailed,
+    RouteRestored,
+)
 from maildropd.queue.breaker import UNWELCOME, Breaker, Broken
 from maildropd.queue.standing import (
     Belief,
@@ -19,6 +24,8 @@ from maildropd.queue.standing import (
     put_off,
     unwelcome,
 )
+
+_LATELY = timedelta(minutes=1)
 
 
 class RouteWatch:
@@ -30,6 +37,7 @@ class RouteWatch:
         self._breaker = breaker
         self._journal = journal
         self._standing = Standing()
+        self._answered: timedelta | None = None
 
     @property
     def reply(self) -> Reply | None:
@@ -41,6 +49,19 @@ class RouteWatch:
     def broken_for(self) -> timedelta:
         """How long it has not worked."""
         return self._breaker.lasted()
+
+    @property
+    def serves(self) -> bool:
+        """Tell whether it answered about a message not long ago."""
+        now = self._breaker.clock.monotonic()
+        return self._answered is not None and now - self._answered < _LATELY
+
+    def crowded(self, connections: int, reply: Reply) -> None:
+        """Tell that the next hop serves so many connections, and no more."""
+        relay = self.destination
+        self._journal.emit(
+            RouteCrowded(relay=relay, connections=connections, reply=reply)
+        )
 
     def failed(self, error: RouteError) -> None:
         """Note that the next hop could not be used."""
@@ -70,6 +91,7 @@ class RouteWatch:
         return outcomes
 
     def _works(self) -> None:
+        self._answered = self._breaker.clock.monotonic()
         delay = self._breaker.works()
         if delay is not None:
             self._journal.emit(RouteRestored(relay=self.destination, delay=delay))

@@ -32,6 +32,16 @@ class Verdict:
     settlement: Settlement
     event: Event | None
 
+    @property
+    def comes_again(self) -> bool:
+        """Tell whether the recipient is to be tried again."""
+        return self.settlement.due is not None
+
+    @property
+    def expired(self) -> bool:
+        """Tell whether it was too old."""
+        return isinstance(self.event, RecipientExpired)
+
 
 class Judge:
     """Knows the back-off; asked once per attempt."""

@@ -91,10 +91,18 @@ class Stand:
     """A queue before one or more relays."""
 
     def __init__(
-        self, folder: Path, *relays: RelayConfig, login: Login | None = None
+        self,
+        folder: Path,
+        *relays: RelayConfig,
+        login: Login | None = None,
+        clock: SystemClock | None = None,
     ) -> None:
-        """Serve the first relay all mail, but for domains named like another."""
-        self.clock = FakeClock()
+        """Serve the first relay all mail, but for domains named like another.
+
+        Time is held, unless there is a clock.
+        """
+        self.held = FakeClock()
+        self.clock: FakeClock | SystemClock = clock or self.held
         watched = Watched()
         self.until = watched.until
         self.journal = WatchedJournal(watched)
@@ -169,7 +177,7 @@ class Stand:
 
     def go(self, delta: timedelta) -> None:
         """Let time pass, and have the queue notice."""
-        self.clock.forward(delta)
+        self.held.forward(delta)
         self.manager.wake()
 
     def tried(self, name: QueueId) -> MessageView | None:

@@ -3,7 +3,7 @@
 
 import pytest
 
-from maildropd.mail.service_events import RouteAlarm
+from maildropd.mail.route_events import RouteAlarm
 from tests.system.host import UNIT, Host
 from tests.system.judge import Verdict, judge
 from tests.system.machine import until

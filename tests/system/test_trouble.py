@@ -5,12 +5,8 @@ from collections import Counter
 from time import monotonic
 
 from maildropd.mail.events import MessageDone, RecipientDelivered
-from maildropd.mail.service_events import (
-    RouteFailed,
-    RouteRestored,
-    ServiceReady,
-    WatchDegraded,
-)
+from maildropd.mail.route_events import RouteFailed, RouteRestored
+from maildropd.mail.service_events import ServiceReady, WatchDegraded
 from tests.system.host import UNIT, Host
 from tests.system.judge import Verdict, judge
 from tests.system.machine import until

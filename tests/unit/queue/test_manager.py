@@ -21,12 +21,8 @@ from maildropd.mail.events import (
 )
 from maildropd.mail.outcome import Outcome
 from maildropd.mail.reply import Reply
-from maildropd.mail.service_events import (
-    InternalError,
-    RouteAlarm,
-    RouteFailed,
-    RouteRestored,
-)
+from maildropd.mail.route_events import RouteAlarm, RouteFailed, RouteRestored
+from maildropd.mail.service_events import InternalError
 from maildropd.relay.base import Delivery
 from maildropd.store.base import Lease, State
 from maildropd.store.sqlite import SqliteStore

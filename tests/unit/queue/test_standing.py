@@ -17,7 +17,7 @@ from maildropd.mail.events import (
 )
 from maildropd.mail.outcome import Outcome, Sign
 from maildropd.mail.reply import Reply
-from maildropd.mail.service_events import RouteAlarm, RouteFailed, RouteRestored
+from maildropd.mail.route_events import RouteAlarm, RouteFailed, RouteRestored
 from maildropd.queue.standing import Belief, Standing
 from maildropd.relay.base import Delivery
 from maildropd.store.base import State
