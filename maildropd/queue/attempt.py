@@ -21,12 +21,17 @@ from maildropd.mail.errors import (
     TransientError,
 )
 from maildropd.mail.event import Event, Journal
-from maildropd.mail.events import ContentLost, LeaseLost, MessageDone
+from maildropd.mail.events import (
+    ContentLost,
+    LeaseLost,
+    MessageDone,
+    RecipientDelivered,
+)
 from maildropd.mail.outcome import Disposition, Outcome
 from maildropd.mail.reply import Reply
 from maildropd.mail.service_events import InternalError
 from maildropd.queue.route_watch import RouteWatch
-from maildropd.queue.verdict import Judge, Verdict
+from maildropd.queue.verdict import Judge, Verdict, forgotten
 from maildropd.relay.base import Alive, Delivery, Transport
 from maildropd.store.base import Lease, QueueStore, Settled, Settlement, State
 
@@ -47,6 +52,7 @@ class Attempt:
         self._judge = judge
         self._journal = journal
         self._clock = clock
+        self._unrecorded: dict[int, Sequence[Verdict]] = {}  # deliveries; by identity
 
     def try_once(
         self, lease: Lease, transport: Transport, route: RouteWatch, alive: Alive
@@ -97,6 +103,8 @@ class Attempt:
 
     def record(self, verdicts: Sequence[Verdict]) -> Future[Settled]:
         """Have verdicts recorded; their events follow when they are durable."""
+        if any(each.settlement.state is None for each in verdicts):
+            self._unrecorded[id(verdicts)] = verdicts
         future = self._store.settle([each.settlement for each in verdicts])
         future.add_done_callback(partial(self._tell, verdicts))
         return future
@@ -121,6 +129,14 @@ class Attempt:
             else:
                 return
 
+    def own_up(self) -> None:
+        """Say what was delivered and is not recorded: it will be sent again."""
+        while self._unrecorded:
+            _, verdicts = self._unrecorded.popitem()
+            for verdict in verdicts:
+                if isinstance(verdict.event, RecipientDelivered):
+                    self._journal.emit(forgotten(verdict.event))
+
     def _without_content(self, lease: Lease, error: ContentGone) -> list[Verdict]:
         queue_id = lease.envelope.queue_id
         lost = ContentLost(queue_id=queue_id, reason=str(error))
@@ -141,6 +157,7 @@ class Attempt:
     def _tell(self, verdicts: Sequence[Verdict], future: Future[Settled]) -> None:
         if future.exception() is not None:
             return
+        self._unrecorded.pop(id(verdicts), None)
         settled = future.result()
         lost = set(map(id, settled.lost))
         for verdict in verdicts:

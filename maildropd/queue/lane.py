@@ -153,6 +153,10 @@ class Lane:
         for transport in transports:
             transport.abort()
 
+    def own_up(self) -> None:
+        """Say what was delivered and is not recorded, when nobody waits any more."""
+        self._attempt.own_up()
+
     def work(
         self, name: str, heartbeats: Heartbeats, finished: Callable[[], None]
     ) -> None:

@@ -120,6 +120,8 @@ class Manager:
         deadline = self._clock.monotonic() + _PATIENCE_AFTER_ABORT
         while self._working() and self._clock.monotonic() < deadline:
             self._working()[0].join(_GLANCE.total_seconds())
+        for lane in (*self.lanes, *self._former):
+            lane.own_up()
 
     def _working(self) -> list[threading.Thread]:
         return [each for each in self._workers if each.is_alive()]
@@ -156,7 +158,8 @@ class Manager:
     def _present_routing(self) -> Routing:
         former, self._routing = self._routing, self._next
         if former is not self._routing:
-            self._former = [each for each in self._former if each.in_flight]
+            # A lane with a thread may yet have outcomes to record.
+            self._former = [each for each in self._former if each.connections]
             self._former.extend(former.lanes.values())
             self._retire(former)
         return self._routing

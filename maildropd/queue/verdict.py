@@ -155,6 +155,20 @@ def beyond(newer: Lease, lease: Lease) -> Lease:
     return replace(newer, recipients=more)
 
 
+def forgotten(done: RecipientDelivered) -> RecipientInDoubt:
+    """Return what is to be told of a delivery that the store did not record."""
+    text = f"delivered, but the store would not record it: {done.reply}"
+    return RecipientInDoubt(
+        queue_id=done.queue_id,
+        recipient=done.recipient,
+        relay=done.relay,
+        delay=done.delay,
+        reply=Reply(451, "4.3.0", text),
+        attempt=done.attempt,
+        retry_in=timedelta(0),
+    )
+
+
 class _Told(TypedDict):
     """What all events about a recipient tell."""
 

@@ -18,13 +18,14 @@ from maildropd.mail.events import (
     RecipientDeferred,
     RecipientDelivered,
     RecipientFailed,
+    RecipientInDoubt,
 )
 from maildropd.mail.outcome import Outcome
 from maildropd.mail.reply import Reply
 from maildropd.mail.route_events import RouteAlarm, RouteFailed, RouteRestored
 from maildropd.mail.service_events import InternalError
 from maildropd.relay.base import Delivery
-from maildropd.store.base import Lease, State
+from maildropd.store.base import Lease, Settled, State
 from maildropd.store.sqlite import SqliteStore
 from tests.fakes.transport import FakeRelay, accept
 from tests.unit.queue.desk import HOP, Desk
@@ -319,6 +320,33 @@ def test_a_hurried_stop_breaks_off_and_loses_nothing(desk: Desk) -> None:
 
     assert desk.store.counts()[State.READY] == 1
     assert not desk.journal.of(RecipientDelivered)
+
+
+def test_a_stop_that_cannot_record_a_delivery_says_that_it_may_come_twice(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The disk is full, the daemon is stopped: it went out again, without a word."""
+    asked = threading.Event()
+
+    def refused(settlements: object) -> Future[Settled]:
+        asked.set()
+        desk.clock.forward(timedelta(seconds=3))  # or no patience ever ends
+        future = Future[Settled]()
+        future.set_exception(StoreUnusable("no room"))
+        return future
+
+    monkeypatch.setattr(desk.store, "settle", refused)
+    name = desk.add("r@x")
+    desk.start()
+    assert asked.wait(10)
+
+    desk.manager.stop(lambda: False)
+    desk.started = False
+    monkeypatch.undo()
+
+    (told,) = desk.journal.of(RecipientInDoubt)
+    assert (told.queue_id, told.recipient) == (name, "r@x")
+    assert "250 ok" in told.reply.text
 
 
 def test_a_host_that_sleeps_for_a_year_doubles_nothing(desk: Desk) -> None:
