@@ -1,0 +1,265 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Compares what was left, what was taken, and what remains: pure, no input.
+
+submitted = delivered + failed + held + removed by an operator, recipient by
+recipient; quarantined = what was no mail; a second copy only where the daemon
+said that it is in doubt, or where a kill lies between the two.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+from tests.soak.books import Books, Posted, Taken
+from tests.soak.remains import Queued, Remains
+
+_NEVER = float("inf")
+_AT_MOST = 20  # violations of one kind that are told
+
+
+@dataclass(slots=True, kw_only=True)
+class Account:
+    """One recipient: its copies, and whether it still waits."""
+
+    copies: list[Taken] = field(default_factory=list)
+    queued: list[Queued] = field(default_factory=list)
+
+
+def judge(books: Books, remains: Remains) -> list[str]:
+    """Return all that is wrong."""
+    accounts: dict[str, Account] = defaultdict(Account)
+    for taken in books.taken:
+        for recipient in taken.recipients:
+            accounts[recipient].copies.append(taken)
+    for each in remains.queued:
+        accounts[each.recipient].queued.append(each)
+    rules = (
+        iter(books.troubles),
+        _contents(books),
+        _strangers(books, accounts),
+        _losses(books, accounts),
+        _doubles(books, accounts),
+        _twice(books),
+        _refusals(books, remains),
+        _words(books, accounts),
+        _rubbish(books, remains),
+        _leftovers(remains),
+        _lying(books, remains),
+    )
+    found: list[str] = []
+    for rule in rules:
+        violations = list(rule)
+        found += violations[:_AT_MOST]
+        if len(violations) > _AT_MOST:
+            found.append(f"... and {len(violations) - _AT_MOST} more of this kind")
+    return found
+
+
+def summary(books: Books, remains: Remains) -> str:
+    """Return the ledger in a few lines."""
+    states = Counter(each.state for each in remains.queued)
+    wanted = sum(len(each.recipients) for each in books.posted.values())
+    copies = Counter(path for taken in books.taken for path in taken.recipients)
+    lines = (
+        f"submitted    {wanted} recipients of {len(books.posted)} messages",
+        f"written over {len(books.overwritten)} messages, perhaps too late",
+        f"delivered    {len(copies)}, {copies.total() - len(copies)} copies more",
+        f"in doubt     {books.heard.in_doubt.total()} times",
+        f"in the queue {dict(states)}",
+        f"removed      {len(books.removed)} messages by an operator",
+        f"quarantined  {books.heard.quarantined} of {len(books.spoilt)} files",
+        f"kills        {len(books.deaths)}",
+        f"events       {dict(sorted(books.heard.kinds.items()))}",
+    )
+    return "\n".join(lines)
+
+
+def _contents(books: Books) -> Iterator[str]:
+    """What goes out is what came in, from its sender."""
+    for taken in books.taken:
+        posted = books.posted.get(taken.key)
+        if posted is None:
+            yield f"{taken.key or 'a message'} of {taken.sender}: nobody posted it"
+        elif taken.digest != posted.digest:
+            yield f"{taken.key}: its content has changed"
+        elif taken.sender != posted.sender:
+            yield f"{taken.key}: sent as {taken.sender}, not {posted.sender}"
+        if taken.since > books.removed.get(taken.key, _NEVER):
+            yield f"{taken.key}: sent after an operator had removed it"
+
+
+def _strangers(books: Books, accounts: Mapping[str, Account]) -> Iterator[str]:
+    """Nobody outside the envelope gets a copy, or waits for one."""
+    for recipient, account in accounts.items():
+        keys = {taken.key for taken in account.copies}
+        keys |= {queued.key for queued in account.queued}
+        for key in keys:
+            posted = books.posted.get(key)
+            if posted is None or recipient not in posted.recipients:
+                yield f"{recipient} is no recipient of {key}"
+    for key, uid in books.heard.owners.items():
+        if key in books.posted and books.posted[key].uid != uid:
+            yield f"{key}: left by {books.posted[key].uid}, said to be by {uid}"
+
+
+def _losses(books: Books, accounts: Mapping[str, Account]) -> Iterator[str]:
+    """Each recipient is delivered, or in the queue, or was removed."""
+    for key, posted in books.posted.items():
+        if key in books.removed or key in books.perhaps_removed:
+            continue
+        if key in books.overwritten and not books.heard.accepted[key]:
+            continue
+        lost = [
+            each
+            for each in posted.recipients
+            if each not in accounts
+            or not (accounts[each].copies or accounts[each].queued)
+        ]
+        if lost:
+            yield (
+                f"{key} ({posted.spool}): LOST for {len(lost)} of "
+                f"{len(posted.recipients)} recipients, as {lost[0]}; "
+                f"accepted {books.heard.accepted[key]} times"
+            )
+
+
+def _doubles(books: Books, accounts: Mapping[str, Account]) -> Iterator[str]:
+    """A second copy has a reason; and each kill has no more than it may have."""
+    doubled: dict[int, set[str]] = defaultdict(set)  # by death: keys
+    for recipient, account in accounts.items():
+        excuses = books.heard.in_doubt[recipient]
+        for first, again in _pairs(account):
+            death = _between(books, first, again)
+            if excuses:
+                excuses -= 1
+            elif death is not None:
+                doubled[death].add(first.key)
+            else:
+                yield (
+                    f"{recipient}: delivered by {first.server}, and not in doubt, "
+                    f"and {'queued' if again == _NEVER else 'delivered'} again"
+                )
+    for number, keys in doubled.items():
+        most = books.deaths[number].in_flight
+        if len(keys) > most:
+            yield f"kill {number} doubled {len(keys)} messages, and may {most}"
+
+
+def _twice(books: Books) -> Iterator[str]:
+    """What was submitted once is stored once."""
+    for key, times in books.heard.accepted.items():
+        if times > 1:
+            yield f"{key}: stored {times} times"
+
+
+def _pairs(account: Account) -> Iterator[tuple[Taken, float]]:
+    """Yield each copy but the last, and when the next one came."""
+    copies = sorted(account.copies, key=lambda taken: taken.at)
+    times = [taken.at for taken in copies[1:]] + [_NEVER] * bool(account.queued)
+    yield from zip(copies, times, strict=False)
+
+
+def _between(books: Books, first: Taken, again: float) -> int | None:
+    """Return the first kill after which the outcome of a copy may be unknown."""
+    for number, death in enumerate(books.deaths):
+        between = first.since < death.at < again
+        # What the dead one had sent may still arrive.
+        if between and first.at < death.at + 10 and not _told(books, first, death.at):
+            return number
+    return None
+
+
+def _told(books: Books, taken: Taken, before: float) -> bool:
+    """Tell whether the daemon had said by then that this is on its disk."""
+    times = [books.heard.delivered_at.get(each, _NEVER) for each in taken.recipients]
+    return max(times) < before
+
+
+def _refusals(books: Books, remains: Remains) -> Iterator[str]:
+    """Only a server fails a recipient."""
+    for each in remains.queued:
+        if each.state == "failed" and each.recipient not in books.refused:
+            yield f"{each.recipient}: failed, and no server has refused it"
+        if each.state in ("ready", "deferred"):
+            yield f"{each.recipient}: still {each.state}"
+        if each.leased:
+            yield f"{each.recipient}: still leased"
+
+
+def _words(books: Books, accounts: Mapping[str, Account]) -> Iterator[str]:
+    """Each acceptance and each delivery has its event; a kill may eat a few."""
+    unsaid: set[str] = set()
+    gone = books.removed.keys() | books.perhaps_removed
+    for recipient, account in accounts.items():
+        said = books.heard.delivered[recipient]
+        if said > 1 or said > len(account.copies):
+            times = f"{said} times, and was {len(account.copies)} times"
+            yield f"{recipient}: said to be delivered {times}"
+        settled = account.copies and not account.queued
+        if settled and not said and account.copies[0].key not in gone:
+            unsaid.add(account.copies[0].key)
+    may = sum(death.in_flight for death in books.deaths) + books.heard.lost
+    if len(unsaid) > may:
+        some = sorted(unsaid)[:5]
+        yield f"{len(unsaid)} messages delivered without a word ({may} may): {some}"
+    unheard = [
+        posted.key
+        for posted in books.posted.values()
+        if not books.heard.accepted[posted.key] and _came(posted, accounts)
+    ]
+    may = books.heard.lost + _WINDOW * len(books.deaths)
+    if len(unheard) > may:
+        yield f"{len(unheard)} messages accepted without a word: {unheard[:5]}"
+
+
+_WINDOW = 500  # submissions that share a commit, and may be eaten by one kill
+
+
+def _came(posted: Posted, accounts: Mapping[str, Account]) -> bool:
+    return any(each in accounts for each in posted.recipients)
+
+
+def _rubbish(books: Books, remains: Remains) -> Iterator[str]:
+    """The quarantine has exactly what is no mail, each with its reason."""
+    names = [name for name in remains.quarantine if not name.endswith(_BESIDE)]
+    there = Counter(name.partition("bad")[2] for name in names)
+    for name, kind in books.spoilt.items():
+        times = there.pop(name.removeprefix("bad"), 0)
+        if times != (kind != "directory"):
+            yield f"{name} ({kind}): {times} times in the quarantine"
+    for name in there:
+        yield f"in the quarantine, and nobody knows why: {name or names}"
+    for name in names:
+        if f"{name}.reason" not in remains.quarantine:
+            yield f"in the quarantine without a reason: {name}"
+    spare = [name for name in remains.quarantine if name.endswith((".reason", ".tmp"))]
+    if len(spare) - len(names) > len(books.deaths):
+        yield f"{len(spare)} reasons for {len(names)} files"
+
+
+_BESIDE = (".reason", ".lck", ".tmp")
+
+
+def _leftovers(remains: Remains) -> Iterator[str]:
+    """What stays behind is what has to."""
+    if remains.integrity != "ok":
+        yield f"queue.db: {remains.integrity}"
+    if remains.tally_off:
+        yield f"queue.db: the tally says {remains.tally_off}"
+    if remains.state != {"queue.db", "content"}:
+        yield f"in the state directory: {sorted(remains.state)}"
+    if remains.contents != remains.named_contents:
+        odd = sorted(remains.contents ^ remains.named_contents)
+        yield f"content without message, or message without content: {odd[:5]}"
+    if remains.locked:
+        yield f"still locked: {remains.locked}"
+
+
+def _lying(books: Books, remains: Remains) -> Iterator[str]:
+    """In the drops, only directories are left."""
+    directories = {name for name, kind in books.spoilt.items() if kind == "directory"}
+    for name in sorted(remains.drops - directories):
+        if not name.endswith(".lck"):
+            yield f"still in a drop: {name!r}"
+    for name in sorted(directories - remains.drops):
+        yield f"a directory in a drop is gone: {name}"
