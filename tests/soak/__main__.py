@@ -2,6 +2,7 @@
 """Play one seed: ``python3 -m tests.soak --seed N --minutes M`` (root)."""
 
 import argparse
+import signal
 import sys
 import tempfile
 from pathlib import Path
@@ -25,6 +26,8 @@ def main() -> int:
     folder = found.folder or Path(tempfile.mkdtemp(prefix="maildropd-soak-"))
     folder.mkdir(parents=True, exist_ok=True)
     _say(f"soak: seed {found.seed}, in {folder}")
+    # Or who is told to end leaves a daemon and a mount behind.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     result = play(found.seed, found.minutes * 60, folder)
     _say(result.summary, *result.violations, result.verdict)
     return bool(result.violations)

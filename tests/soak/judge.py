@@ -240,13 +240,16 @@ def _rubbish(books: Books, remains: Remains) -> Iterator[str]:
 _BESIDE = (".reason", ".lck", ".tmp")
 
 
+_RESERVE = frozenset(("reserve", "reserve-log"))  # of the disk, kept for the next start
+
+
 def _leftovers(remains: Remains) -> Iterator[str]:
     """What stays behind is what has to."""
     if remains.integrity != "ok":
         yield f"queue.db: {remains.integrity}"
     if remains.tally_off:
         yield f"queue.db: the tally says {remains.tally_off}"
-    if remains.state != {"queue.db", "content"}:
+    if remains.state - _RESERVE != {"queue.db", "content"}:
         yield f"in the state directory: {sorted(remains.state)}"
     if remains.contents != remains.named_contents:
         odd = sorted(remains.contents ^ remains.named_contents)
