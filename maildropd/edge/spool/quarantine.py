@@ -88,14 +88,22 @@ class Quarantine:
 
 
 def _text(drop: DropDirectory, sight: Sight, reason: str, now: datetime) -> str:
-    changed = datetime.fromtimestamp(sight.status.st_mtime, UTC)
     return _TEXT.format(
         reason=reason,
         file=drop.path / shown(sight.name),
         uid=sight.status.st_uid,
-        changed=changed.isoformat(sep=" ", timespec="seconds"),
+        changed=_moment(sight.status.st_mtime),
         now=now.astimezone(UTC).isoformat(sep=" ", timespec="seconds"),
     )
+
+
+def _moment(seconds: float) -> str:
+    """Return a file's time; its owner may have set one beyond all calendars."""
+    try:
+        at = datetime.fromtimestamp(seconds, UTC)
+    except (OverflowError, ValueError, OSError):
+        return f"{seconds:.0f} seconds from 1970"
+    return at.isoformat(sep=" ", timespec="seconds")
 
 
 def _check_same(drop: DropDirectory, sight: Sight) -> None:

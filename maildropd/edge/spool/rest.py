@@ -12,6 +12,7 @@ from maildropd.edge.spool.sight import Sight
 from maildropd.host.clock import Clock
 
 _NOW = timedelta(0)
+_AGES = 1e12  # seconds
 
 
 class Rest:
@@ -34,7 +35,9 @@ class Rest:
         return min(self._age(each, each.status.st_mtime) for each in (lock, sight))
 
     def _age(self, sight: Sight, changed: float) -> timedelta:
-        age = timedelta(seconds=self._clock.wall().timestamp() - changed)
+        seconds = self._clock.wall().timestamp() - changed
+        # Some file systems take any time for a file's, to the end of the sun.
+        age = timedelta(seconds=min(max(seconds, -_AGES), _AGES))
         status = sight.status
         version = (status.st_ino, status.st_mtime_ns, status.st_size)
         if age < _NOW or version in self._first_seen:

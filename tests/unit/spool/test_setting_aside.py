@@ -7,6 +7,7 @@ import socket
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ from maildropd.config.model import QueueConfig, Size
 from maildropd.edge.spool import left
 from maildropd.mail.errors import TooLarge
 from maildropd.mail.events import FileLeftAlone, MessageQuarantined
+from maildropd.mail.service_events import InternalError
 from tests.unit.spool.stage import CONTENT, MAIL, POLL, Stage
 
 
@@ -261,3 +263,27 @@ def test_a_file_left_alone_is_taken_once_it_is_put_right(stage: Stage) -> None:
     stage.closed("odd")
 
     assert stage.contents == [CONTENT]
+
+
+MEMORY = Path("/dev/shm")
+
+
+@pytest.mark.skipif(not MEMORY.is_dir(), reason="no file system that takes any time")
+@pytest.mark.parametrize("seconds", [10**12, 10**15, -(10**15)])
+def test_a_file_from_beyond_all_calendars_stops_no_spool(seconds: int) -> None:
+    """``touch -d @1000000000000`` ended the thread, where a file system takes that."""
+    with TemporaryDirectory(dir=MEMORY) as folder:
+        stage = Stage(Path(folder))
+        times = (seconds, seconds)
+        os.utime(stage.write("odd", b"no mail"), times)
+        os.utime(stage.write("good"), times)
+
+        stage.rest()
+        stage.rest()
+
+        assert stage.contents == [CONTENT]
+        assert stage.names() == []
+        (reason,) = stage.config.quarantine.glob("*.reason")
+        assert f"change:  {seconds} seconds from 1970" in reason.read_text()
+        assert stage.journal.of(InternalError) == []
+        stage.close()
