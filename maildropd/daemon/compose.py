@@ -8,6 +8,7 @@ the configuration is built anew by each reload, in ``House.engine``.
 import random
 import secrets
 from collections.abc import Callable
+from dataclasses import replace
 
 from maildropd.config.errors import ConfigErrors, Mistake, Place
 from maildropd.config.layout import Layout
@@ -15,10 +16,12 @@ from maildropd.config.model import Config, DaemonConfig, SpoolConfig, Watch
 from maildropd.config.read import read
 from maildropd.daemon.engine import Engine, Intake, PatientJournal, Surroundings
 from maildropd.daemon.service import Service
+from maildropd.daemon.shares import Shares, shares
+from maildropd.daemon.unserved import Unserved
 from maildropd.edge.control import Control
 from maildropd.edge.spool.door import Door
 from maildropd.edge.spool.pickup import Pickup
-from maildropd.host import credentials
+from maildropd.host import credentials, descriptors
 from maildropd.host.clock import QueueClock, SystemClock
 from maildropd.host.heartbeat import Heartbeats
 from maildropd.host.inotify import InotifyWatch
@@ -26,6 +29,7 @@ from maildropd.host.notify import Notifier
 from maildropd.host.process import boot_id, host_name
 from maildropd.host.watch import PollWatch
 from maildropd.mail.event import Journal
+from maildropd.mail.host_events import DescriptorsShort
 from maildropd.queue.attempt import Attempt
 from maildropd.queue.backoff import Backoff
 from maildropd.queue.breaker import Breaker
@@ -82,11 +86,16 @@ class House:
     def engine(self, config: Config) -> Engine:
         """Build what depends on the configuration."""
         login = _login(config)
-        hostname = config.daemon.hostname or host_name()
-        routing = self._routing(config, login, hostname)
+        share = self._share(config)
+        relay = replace(config.relay, max_connections=share.connections)
+        routing = self._routing(replace(config, relay=relay), login)
         self._injector.configure(config.queue)
         self.store.configure(config.queue.disk_reserve)
-        intakes = tuple(self._intake(spool, config) for spool in config.spools)
+        served, left = config.spools[: share.spools], config.spools[share.spools :]
+        intakes = (
+            *(self._intake(spool, config) for spool in served),
+            *(Unserved(spool) for spool in left),
+        )
         return Engine(config=config, routing=routing, intakes=intakes)
 
     def service(self, config: Config) -> tuple[Service, Control]:
@@ -104,10 +113,24 @@ class House:
         self._awake.answer = service.new_mail
         operator = Operator(self.store, around.journal, around.clock, manager.retry_now)
         socket = config.daemon.runtime_directory / "control"
-        return service, Control(socket, operator, service)
+        return service, Control(socket, operator, service, descriptors.Spare())
 
-    def _routing(self, config: Config, login: Login | None, hostname: str) -> Routing:
+    def _share(self, config: Config) -> Shares:
+        """Return what there are file descriptors for, and say so if it is less."""
+        spools, connections = len(config.spools), config.relay.max_connections
+        wanted = Shares(spools=spools, connections=connections)
+        limit = descriptors.allowed()
+        found = shares(limit, wanted)
+        if found != wanted:
+            waiting, connections = spools - found.spools, found.connections
+            self.surroundings.journal.emit(
+                DescriptorsShort(limit=limit, connections=connections, waiting=waiting)
+            )
+        return found
+
+    def _routing(self, config: Config, login: Login | None) -> Routing:
         relay, around = config.relay, self.surroundings
+        hostname = config.daemon.hostname or host_name()
         backoff = Backoff(
             first=config.queue.first_retry, slowest=config.queue.slowest_retry
         )

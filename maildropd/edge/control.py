@@ -2,7 +2,8 @@
 """The control socket: operators ask, one JSON object a line, and are answered.
 
 Only root and the daemon's own user are heard.  Whatever else comes in, the
-daemon goes on: requests are bounded in size, number and time.
+daemon goes on: requests are bounded in size, number and time.  Out of file
+descriptors it still says that much.
 """
 
 import asyncio
@@ -15,6 +16,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from maildropd.host import sockets
+from maildropd.host.descriptors import Spare
 from maildropd.host.peer import Peer
 from maildropd.mail.errors import MailError
 from maildropd.queue.operator import NotDone, Operator
@@ -22,6 +24,8 @@ from maildropd.queue.requests import answer
 
 _LONGEST = 64 * 1024  # octets of a request
 _CONNECTIONS = 16
+_SOON = 1.0  # seconds
+_EXHAUSTED = "maildropd has no file descriptors left (raise LimitNOFILE=)"
 _IDLE = 30  # seconds for a request to come, or for an answer to be taken
 
 
@@ -40,46 +44,81 @@ class Hooks(Protocol):
 class Control:
     """Listens at a path in the daemon's runtime directory."""
 
-    def __init__(self, path: Path, operator: Operator, hooks: Hooks) -> None:
-        """Take what answers; nothing is opened before ``start``."""
+    def __init__(
+        self, path: Path, operator: Operator, hooks: Hooks, spare: Spare
+    ) -> None:
+        """Take what answers; nobody is heard before ``start``."""
         self._path = path
         self._operator = operator
         self._hooks = hooks
-        self._server: asyncio.Server | None = None
+        self._spare = spare
+        self._listener: socket.socket | None = None
         self._sessions: set[asyncio.Task[None]] = set()
 
     async def start(self) -> None:
         """Listen; a socket left by a former run is replaced."""
         os.makedirs(self._path.parent, mode=0o700, exist_ok=True)
-        # Not start_unix_server: Python 3.13's would look for the path it had.
-        self._server = await asyncio.start_server(
-            self._serve, sock=sockets.listen(self._path), limit=_LONGEST
-        )
+        self._listener = sockets.listen(self._path)
+        self._listen()
 
     async def close(self) -> None:
         """Stop listening, and break off what is still being answered."""
-        if self._server is None:
+        listener, self._listener = self._listener, None
+        if listener is None:
             return
         with suppress(FileNotFoundError):
             os.unlink(self._path)
-        self._server.close()
+        asyncio.get_running_loop().remove_reader(listener)
+        listener.close()
+        self._spare.give_up()
         for session in self._sessions:
             session.cancel()
         await asyncio.gather(*self._sessions, return_exceptions=True)
-        self._server = None
 
-    async def _serve(
-        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
-    ) -> None:
-        task = asyncio.current_task()
-        assert task is not None
+    def _listen(self) -> None:
+        if self._listener is not None:
+            loop = asyncio.get_running_loop()
+            loop.add_reader(self._listener, self._accept, self._listener)
+
+    def _accept(self, listener: socket.socket) -> None:
+        # Not asyncio's server: out of descriptors it hangs up without a word.
+        try:
+            connection, _ = listener.accept()
+        except (BlockingIOError, InterruptedError, ConnectionAbortedError):
+            return
+        except OSError:
+            self._turn_away(listener)
+            return
+        task = asyncio.get_running_loop().create_task(self._serve(connection))
         self._sessions.add(task)
+        task.add_done_callback(self._sessions.discard)
+
+    def _turn_away(self, listener: socket.socket) -> None:
+        """Answer with the descriptors that were spared for this."""
+        self._spare.give_up()
+        try:
+            connection, _ = listener.accept()
+            with connection:
+                connection.send(_encoded(_refusal(_EXHAUSTED)))
+        except OSError:  # somebody else of us was faster; the next try is soon
+            loop = asyncio.get_running_loop()
+            loop.remove_reader(listener)
+            loop.call_later(_SOON, self._listen)
+        self._spare.take()
+
+    async def _serve(self, connection: socket.socket) -> None:
+        try:
+            reader, writer = await asyncio.open_connection(
+                sock=connection, limit=_LONGEST
+            )
+        except (OSError, asyncio.CancelledError):
+            connection.close()
+            return
         try:
             await self._session(reader, writer)
         except (OSError, TimeoutError, asyncio.CancelledError):
             pass  # the peer has gone, or sleeps, or we stop: nobody waits for words
         finally:
-            self._sessions.discard(task)
             writer.close()
 
     async def _session(
@@ -153,9 +192,13 @@ async def _heard(reader: asyncio.StreamReader) -> dict[str, Any] | None:
 
 
 async def _say(writer: asyncio.StreamWriter, words: Mapping[str, Any]) -> None:
-    writer.write(json.dumps(words).encode("ascii") + b"\n")
+    writer.write(_encoded(words))
     async with asyncio.timeout(_IDLE):
         await writer.drain()
+
+
+def _encoded(words: Mapping[str, Any]) -> bytes:
+    return json.dumps(words).encode("ascii") + b"\n"
 
 
 def _refusal(why: str) -> dict[str, Any]:

@@ -18,3 +18,18 @@ class ClockJumped(Event):
         "the host's clock was set by {by} s, retries and expiry stay as they were"
     )
     by: timedelta  # forward; back if negative
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DescriptorsShort(Event):
+    """The limit of open files leaves no room for all that is configured."""
+
+    event_id: ClassVar[str] = "66745e9e67c8444cb8d108610f1a259d"
+    priority: ClassVar[Priority] = Priority.WARNING
+    template: ClassVar[str] = (
+        "only {limit} file descriptors: {connections} connections to the relay, "
+        "{waiting} spools wait"
+    )
+    limit: int
+    connections: int
+    waiting: int

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from maildropd.edge.control import Control
+from maildropd.host.descriptors import Spare
 from maildropd.queue.operator import Operator
 from tests.fuzz.places import folder
 from tests.unit.control.queues import Queue
@@ -29,7 +30,7 @@ class Stand:
         self.complaints: list[str] = []
         self.loop.set_exception_handler(lambda _, said: self._complain(said))
         operator = Operator(self.queue.store, self.queue.journal, self.queue.clock)
-        self.door = Control(self.path, operator, FakeService())
+        self.door = Control(self.path, operator, FakeService(), Spare())
         self.loop.run_until_complete(self.door.start())
 
     def _complain(self, said: dict[str, Any]) -> None:

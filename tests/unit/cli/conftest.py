@@ -9,6 +9,7 @@ import pytest
 
 from maildropd.cli.maildropctl import main
 from maildropd.edge.control import Control
+from maildropd.host.descriptors import Spare
 from maildropd.queue.operator import Operator
 from tests.unit.cli.talk import Ctl, FakeService, Said, Work
 from tests.unit.control.queues import Queue, a_queue
@@ -38,7 +39,7 @@ def beside_a_daemon(folder: Path) -> Callable[..., Said]:
         queue: Queue, service: FakeService, work: Callable[[], Said]
     ) -> Said:
         operator = Operator(queue.store, queue.journal, queue.clock)
-        door = Control(folder / "run" / "control", operator, service)
+        door = Control(folder / "run" / "control", operator, service, Spare())
         await door.start()
         try:
             return await asyncio.to_thread(work)

@@ -17,6 +17,7 @@ import pytest
 from maildropd.edge import control
 from maildropd.edge.control import Control
 from maildropd.host import sockets
+from maildropd.host.descriptors import Spare
 from maildropd.host.peer import Peer
 from maildropd.queue.operator import Operator
 from tests.unit.control.queues import Queue
@@ -77,7 +78,7 @@ def serve(queue: Queue, path: Path, service: FakeService) -> Callable[..., None]
     operator = Operator(queue.store, queue.journal, queue.clock)
 
     async def served(work: Callable[[], None]) -> None:
-        door = Control(path, operator, service)
+        door = Control(path, operator, service, Spare())
         await door.start()
         try:
             async with asyncio.timeout(30):
@@ -286,7 +287,7 @@ def test_a_stop_does_not_wait_for_those_who_are_connected(
     operator = Operator(queue.store, queue.journal, queue.clock)
 
     async def run(ask: Callable[[Client], Awaitable[object]]) -> None:
-        door = Control(path, operator, service)
+        door = Control(path, operator, service, Spare())
         await door.start()
         with closing(await asyncio.to_thread(Client, path)) as client:
             await ask(client)

@@ -1,0 +1,32 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Who gets how many file descriptors, where there are few.
+
+Connections that nobody needs would else keep the store from opening a file,
+the drop from being read, and an operator from being answered.
+"""
+
+from dataclasses import dataclass
+
+_HOUSE = 24  # the store, the journal, systemd, operators, and a mail being read
+_SPOOL = 3
+_CONNECTION = 2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shares:
+    """What there is room for."""
+
+    spools: int
+    connections: int
+
+
+def shares(limit: int, wanted: Shares) -> Shares:
+    """Divide a limit: two connections first, then spools, then connections.
+
+    Something must run, also where it is not known that it will.
+    """
+    room = limit - _HOUSE
+    few = min(wanted.connections, 2)
+    spools = max(1, min(wanted.spools, (room - few * _CONNECTION) // _SPOOL))
+    left = (room - spools * _SPOOL) // _CONNECTION
+    return Shares(spools=spools, connections=max(1, min(wanted.connections, left)))

@@ -1,0 +1,27 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How few file descriptors are divided."""
+
+import pytest
+
+from maildropd.daemon.shares import Shares, shares
+
+
+@pytest.mark.parametrize(
+    ("limit", "wanted", "found"),
+    [
+        (1024, (1, 4), (1, 4)),
+        (1024, (100, 100), (100, 100)),
+        (64, (1, 4), (1, 4)),
+        (64, (1, 100), (1, 18)),
+        (64, (30, 100), (12, 2)),
+        (64, (30, 1), (12, 1)),
+        (32, (1, 4), (1, 2)),
+        (20, (3, 3), (1, 1)),
+    ],
+)
+def test_what_there_is_is_divided_so_that_mail_flows(
+    limit: int, wanted: tuple[int, int], found: tuple[int, int]
+) -> None:
+    given = shares(limit, Shares(spools=wanted[0], connections=wanted[1]))
+
+    assert (given.spools, given.connections) == found
