@@ -93,7 +93,7 @@ class StoreMachine(RuleBasedStateMachine):
         for check in checks:
             check()
 
-    @rule(mail=mails(large=True), step=st.integers(1, 9))
+    @rule(mail=mails(large=True), step=st.integers(1, 18))
     def submit_to_a_full_disk(self, mail: Submission, step: int) -> None:
         """Whatever the step that fails: refused is gone, accepted is kept."""
         name = next(self.ids)
@@ -179,6 +179,20 @@ class StoreMachine(RuleBasedStateMachine):
             ]
         )
 
+    @precondition(lambda self: self.model.any_due(self.now))
+    @rule(limit=st.integers(1, 9), fates=st.lists(FATES, min_size=1, max_size=4))
+    def attempt(self, limit: int, fates: list[Fate]) -> None:
+        """What nearly always happens: a claim, and at once what came of it."""
+        before = len(self.leases)
+        self.claim(limit)
+        self._settle(
+            [
+                self._settlement(lease, n, fates[n % len(fates)])
+                for lease in self.leases[before:]
+                for n in range(len(lease.recipients))
+            ]
+        )
+
     @precondition(lambda self: self.model.any_leased())
     @rule(fate=FATES, whole=st.booleans())
     def settle_the_newest(self, fate: Fate, *, whole: bool) -> None:
@@ -216,6 +230,11 @@ class StoreMachine(RuleBasedStateMachine):
                 assert released is model.release(name, self.now)
             case _:
                 assert store.remove(name).result(WAIT) is model.remove(name)
+
+    @rule(pick=PICK)
+    def hold_and_think_again(self, pick: int) -> None:
+        self.operate("hold", pick)
+        self.operate("release", pick)
 
     @rule(picks=st.lists(PICK, max_size=3))
     def flush(self, picks: list[int]) -> None:
