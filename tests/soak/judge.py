@@ -127,18 +127,18 @@ def _doubles(books: Books, accounts: Mapping[str, Account]) -> Iterator[str]:
     """A second copy has a reason; and each kill has no more than it may have."""
     doubled: dict[int, set[str]] = defaultdict(set)  # by death: keys
     for recipient, account in accounts.items():
-        excuses = books.heard.in_doubt[recipient]
-        for first, again in _pairs(account):
-            death = _between(books, first, again)
-            if excuses:
-                excuses -= 1
-            elif death is not None:
-                doubled[death].add(first.key)
-            else:
-                yield (
-                    f"{recipient}: delivered by {first.server}, and not in doubt, "
-                    f"and {'queued' if again == _NEVER else 'delivered'} again"
-                )
+        pairs = list(_pairs(account))
+        deaths = [_between(books, first, again) for first, again in pairs]
+        # A doubt is needed where no kill was, and may else stand for a kill.
+        doubts = books.heard.in_doubt[recipient] - deaths.count(None)
+        if doubts < 0:
+            copies, queued = len(account.copies), len(account.queued)
+            yield (
+                f"{recipient}: {-doubts} times too often, {copies} copies, {queued} "
+                f"queued, {books.heard.in_doubt[recipient]} times in doubt"
+            )
+        for death in [each for each in deaths if each is not None][max(doubts, 0) :]:
+            doubled[death].add(account.copies[0].key)
     for number, keys in doubled.items():
         most = books.deaths[number].in_flight
         if len(keys) > most:

@@ -93,6 +93,12 @@ def doubled_by_one_kill_too_often(world: World) -> None:
     again(world)
 
 
+def doubled_beside_a_kill(world: World) -> None:
+    """One kill stands for one copy more, not for two."""
+    killed_in_flight(world)
+    world.take(at=50.0, since=49.0)
+
+
 def queued_again(world: World) -> None:
     world.keep(queued=(WAITS,))
 
@@ -195,10 +201,11 @@ def a_bug(world: World) -> None:
 
 BREACHES: Mapping[Callable[[World], None], str] = {
     lost: "LOST",
-    doubled: "not in doubt, and delivered again",
-    doubled_after_its_word: "not in doubt, and delivered again",
+    doubled: "1 times too often, 2 copies",
+    doubled_after_its_word: "1 times too often, 2 copies",
+    doubled_beside_a_kill: "1 times too often, 3 copies",
     doubled_by_one_kill_too_often: "doubled 1 messages, and may 0",
-    queued_again: "not in doubt, and queued again",
+    queued_again: "1 times too often, 1 copies, 1 queued",
     changed: "content has changed",
     another_sender: "sent as somebody@else.example",
     another_owner: "said to be by 4711",
@@ -269,13 +276,30 @@ def killed_in_flight(world: World) -> None:
     again(world)
 
 
+def killed_and_in_doubt(world: World) -> None:
+    """A kill after the first copy, a broken connection after the second."""
+    killed_in_flight(world)
+    world.take(at=50.0, since=49.0)
+    for recipient in ONE.recipients:
+        world.say("RecipientInDoubt", RECIPIENT=recipient)
+
+
 def set_aside(world: World) -> None:
     world.books.spoilt |= {"bad7": "empty", "bad8": "directory"}
     name = "20260101T000000Z-bad7"
     world.keep(quarantine=(name, f"{name}.reason"), drops=frozenset(("bad8",)))
 
 
-REASONS = (held, refused, removed, written_over, in_doubt, killed_in_flight, set_aside)
+REASONS = (
+    held,
+    refused,
+    removed,
+    written_over,
+    in_doubt,
+    killed_in_flight,
+    killed_and_in_doubt,
+    set_aside,
+)
 
 
 @pytest.mark.parametrize("reason", REASONS)
