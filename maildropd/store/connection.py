@@ -2,7 +2,8 @@
 """A connection to queue.db, and what the errors of SQLite mean to us."""
 
 import sqlite3
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from maildropd.mail.errors import StoreFull, StoreRefused, StoreUnusable
@@ -61,6 +62,18 @@ def translated(error: sqlite3.Error, path: Path) -> StoreFull | StoreUnusable:
             f"{path} is locked by another program (sqlite3, or a backup?)"
         )
     return StoreUnusable(f"{path}: {error} ({name})")
+
+
+@contextmanager
+def translating(path: Path) -> Iterator[None]:
+    """Translate what SQLite and the kernel say where there is no writer yet."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise translated(error, path) from error
+    except OSError as error:
+        place = error.filename or path
+        raise StoreUnusable(f"{place}: {error.strerror or error}") from error
 
 
 class Database:

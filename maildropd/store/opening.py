@@ -8,13 +8,13 @@ stale file can keep anybody out, and the kernel lets go when a process dies.
 import fcntl
 import os
 import sqlite3
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from datetime import datetime
 from pathlib import Path
 
 from maildropd.host import durable
 from maildropd.mail.errors import StoreRefused, StoreUnusable
-from maildropd.store.connection import connect, translated
+from maildropd.store.connection import connect, translating
 from maildropd.store.damage import keep_copy
 from maildropd.store.inspection import Damaged, inspect
 from maildropd.store.reserve import log_of
@@ -100,19 +100,19 @@ def _make(path: Path, schema: Schema) -> None:
         durable.remove(unfinished.with_name(unfinished.name + suffix))
     durable.create(unfinished, ())  # SQLite would make it readable for all
     connection, _ = _prepared(unfinished, path, schema)
-    connection.close()
+    with closing(connection), translating(path):
+        # Its close would do that, too, but say nothing if the disk refuses; and
+        # the log stays behind under the other name.
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
     os.rename(unfinished, path)
     durable.sync_directory(path.parent)
 
 
 def _prepared(file: Path, path: Path, schema: Schema) -> tuple[sqlite3.Connection, int]:
-    with ExitStack() as undo:
-        try:
-            connection = connect(file)
-            undo.callback(connection.close)
-            version = prepare(connection, path, schema)
-        except sqlite3.Error as error:
-            raise translated(error, path) from error
+    with ExitStack() as undo, translating(path):
+        connection = connect(file)
+        undo.callback(connection.close)
+        version = prepare(connection, path, schema)
         undo.pop_all()
     return connection, version
 

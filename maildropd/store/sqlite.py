@@ -24,7 +24,7 @@ from maildropd.mail.service_events import OrphansSwept, StoreMigrated
 from maildropd.mail.store_events import OrphansKept
 from maildropd.store import adding, leasing, marks, operating
 from maildropd.store.base import Lease, MessageView, Settled, Settlement, State, Stored
-from maildropd.store.connection import Database
+from maildropd.store.connection import Database, translating
 from maildropd.store.content import ROW_LIMIT, ContentFolder
 from maildropd.store.opening import examine, lock, open_database
 from maildropd.store.reading import Reader
@@ -59,7 +59,7 @@ class SqliteStore:
         self._journal = journal
         path = directory / "queue.db"
         trouble = Trouble(path, journal, clock)
-        with ExitStack() as undo, trouble.translating():
+        with ExitStack() as undo, translating(path):
             self._lock = lock(directory)
             undo.callback(os.close, self._lock)
             database = self._open(path, clock, undo)

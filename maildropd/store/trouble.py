@@ -2,8 +2,7 @@
 """Trouble with the store is told once when it begins, and once when it ends."""
 
 import sqlite3
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 
@@ -54,14 +53,6 @@ class Trouble:
         self._last = timedelta(0)
         self._in_doubt = False
         self.on_damage: Callable[[str], None] = _nobody
-
-    @contextmanager
-    def translating(self) -> Iterator[None]:
-        """Translate what SQLite says before there is a writer."""
-        try:
-            yield
-        except sqlite3.Error as error:
-            raise translated(error, self._path) from error
 
     def look(self, error: sqlite3.Error) -> None:
         """Have damage seen to, before anything else is done to the file."""

@@ -212,3 +212,13 @@ def test_the_directory_is_closed_to_others(tmp_path: Path) -> None:
     durable.make_directory(tmp_path / "a" / "b")
 
     assert (tmp_path / "a" / "b").stat().st_mode & 0o777 == 0o700
+
+
+def test_a_reserve_that_cannot_be_lent_is_said_and_no_bug(
+    opener: Opener, tmp_path: Path
+) -> None:
+    """The disk may refuse any call of a start; a traceback helps nobody."""
+    (tmp_path / "reserve").mkdir()  # in the place of a file that is removed
+
+    with pytest.raises(StoreUnusable, match="reserve: Is a directory"):
+        opener()
