@@ -54,7 +54,7 @@ class Lane:
         self.destination = route.destination
         self._limits = limits
         self._route = route
-        self._attempt = attempt
+        self.attempt = attempt
         self._transports = transports
         self._changed = threading.Condition()
         self._waiting: deque[Lease] = deque()
@@ -153,10 +153,6 @@ class Lane:
         for transport in transports:
             transport.abort()
 
-    def own_up(self) -> None:
-        """Say what was delivered and is not recorded, when nobody waits any more."""
-        self._attempt.own_up()
-
     def work(
         self, name: str, heartbeats: Heartbeats, finished: Callable[[], None]
     ) -> None:
@@ -172,13 +168,13 @@ class Lane:
                 verdicts = self._deliver(lease, transport, alive)
                 if verdicts is None:
                     break
-                unsettled.append((verdicts, self._attempt.record(verdicts)))
+                unsettled.append((verdicts, self.attempt.record(verdicts)))
                 if any(e.comes_again for e in verdicts) or self._has_room():
                     finished()
                 while len(unsettled) > (_UNSETTLED if self._waiting else 0):
-                    self._attempt.insist(*unsettled.popleft(), alive)
+                    self.attempt.insist(*unsettled.popleft(), alive)
             while unsettled:
-                self._attempt.insist(*unsettled.popleft(), alive)
+                self.attempt.insist(*unsettled.popleft(), alive)
         finally:
             with self._changed:
                 self._crew.leave(name)
@@ -193,21 +189,21 @@ class Lane:
         queue_id = lease.envelope.queue_id
         try:
             if self.breaker.wait():  # it broke while this waited for a connection
-                verdicts = self._attempt.shed(lease, self._route)
+                verdicts = self.attempt.shed(lease, self._route)
             else:
-                verdicts = self._attempt.try_once(lease, transport, self._route, alive)
+                verdicts = self.attempt.try_once(lease, transport, self._route, alive)
         except RouteError as error:
             if self._turned_away(queue_id, error):
                 return None
             self._route.failed(error)
-            verdicts = self._attempt.shed(lease, self._route, error.reply)
+            verdicts = self.attempt.shed(lease, self._route, error.reply)
         with self._changed:
             newest = self._busy.pop(queue_id)
             broken = self.breaker.broken is not None
             self._sweeping = broken and any(each.expired for each in verdicts)
         if newest is lease:
             return verdicts
-        return refenced(verdicts, newest) + self._attempt.give_back(
+        return refenced(verdicts, newest) + self.attempt.give_back(
             beyond(newest, lease)
         )
 

@@ -121,7 +121,7 @@ class Manager:
         while self._working() and self._clock.monotonic() < deadline:
             self._working()[0].join(_GLANCE.total_seconds())
         for lane in (*self.lanes, *self._former):
-            lane.own_up()
+            lane.attempt.own_up()
 
     def _working(self) -> list[threading.Thread]:
         return [each for each in self._workers if each.is_alive()]
