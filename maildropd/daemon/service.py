@@ -39,7 +39,7 @@ from maildropd.store.base import QueueStore
 
 _TICK = timedelta(seconds=10)
 _BUSY = timedelta(seconds=1)
-_LAG = timedelta(milliseconds=100)
+_LAG = timedelta(milliseconds=10)  # the journal may hold only ten entries
 _EXTENSION = timedelta(seconds=15)
 
 

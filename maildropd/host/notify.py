@@ -7,6 +7,8 @@ from datetime import timedelta
 
 import sdnotify
 
+_SHORTEST = timedelta(milliseconds=100)  # else we would do nothing but ping
+
 
 class Notifier:
     """Speaks to systemd as sd_notify(3) does.
@@ -70,11 +72,14 @@ class Notifier:
 
 def _watchdog_interval() -> timedelta | None:
     """Return the watchdog's interval, if it is us that it watches."""
-    interval = os.environ.get("WATCHDOG_USEC", "")
     watched = os.environ.get("WATCHDOG_PID") or str(os.getpid())
-    if not interval.isdecimal() or int(interval) == 0 or watched != str(os.getpid()):
+    try:
+        interval = timedelta(microseconds=int(os.environ.get("WATCHDOG_USEC", "")))
+    except (ValueError, OverflowError):  # nothing that systemd would say
         return None
-    return timedelta(microseconds=int(interval))
+    if interval <= timedelta(0) or watched != str(os.getpid()):
+        return None
+    return max(interval, _SHORTEST)
 
 
 def _plain(text: str) -> str:

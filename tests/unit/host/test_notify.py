@@ -126,3 +126,23 @@ def test_a_watchdog_of_somebody_else_is_not_fed(
     monkeypatch.setenv("WATCHDOG_PID", pid)
 
     assert Notifier().watchdog_interval is None
+
+
+@pytest.mark.parametrize("said", ["", "soon", "-5", "0", "1e6", "9" * 30, "9" * 5000])
+def test_a_watchdog_that_makes_no_sense_is_none(
+    monkeypatch: pytest.MonkeyPatch, said: str
+) -> None:
+    """A number that was too large ended the daemon at its start."""
+    monkeypatch.setenv("WATCHDOG_USEC", said)
+    monkeypatch.delenv("WATCHDOG_PID", raising=False)
+
+    assert Notifier().watchdog_interval is None
+
+
+def test_a_watchdog_of_a_microsecond_leaves_time_for_mail(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("WATCHDOG_USEC", "1")
+    monkeypatch.delenv("WATCHDOG_PID", raising=False)
+
+    assert Notifier().watchdog_interval == timedelta(milliseconds=100)
