@@ -10,7 +10,7 @@ import threading
 import traceback
 from collections.abc import Sequence
 from concurrent.futures import Future
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 
 from maildropd.host.clock import Clock
@@ -83,9 +83,9 @@ class Attempt:
             outcomes = route.weighed(lease.envelope.queue_id, outcomes)
         return self._judge.judge(lease, outcomes, self._clock.now())
 
-    def give_back(self, lease: Lease) -> list[Verdict]:
-        """Return verdicts that leave the recipients as they were."""
-        return self._judge.give_back(lease, self._clock.now(), None, "")
+    def give_back(self, lease: Lease, due: datetime | None = None) -> list[Verdict]:
+        """Return verdicts that leave the recipients as they were, due now or then."""
+        return self._judge.give_back(lease, due or self._clock.now(), None, "")
 
     def shed(
         self, lease: Lease, route: RouteWatch, reply: Reply | None = None

@@ -11,17 +11,18 @@ from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 
 from maildropd.host.heartbeat import Heartbeats
 from maildropd.mail.envelope import QueueId
 from maildropd.mail.errors import RouteError, RouteMisconfigured
 from maildropd.queue.attempt import Attempt
+from maildropd.queue.backlog import Backlog
 from maildropd.queue.breaker import Breaker
 from maildropd.queue.crew import Crew
 from maildropd.queue.route_watch import RouteWatch
-from maildropd.queue.verdict import Verdict, beyond, joined, refenced
+from maildropd.queue.verdict import Verdict, beyond, refenced
 from maildropd.relay.base import Transport
 from maildropd.store.base import Lease, Settled
 
@@ -57,8 +58,7 @@ class Lane:
         self.attempt = attempt
         self._transports = transports
         self._changed = threading.Condition()
-        self._waiting: deque[Lease] = deque()
-        self._busy: dict[QueueId, Lease] = {}
+        self._backlog = Backlog()
         self._crew = Crew(limits.max_connections, breaker.clock)
         self._owed = False  # the manager was told to wait for room
         self._sweeping = False  # what waits for the broken route is too old
@@ -73,7 +73,7 @@ class Lane:
     def in_flight(self) -> int:
         """How many messages are leased for this lane."""
         with self._changed:
-            return len(self._waiting) + len(self._busy)
+            return len(self._backlog)
 
     def wanted(self) -> int:
         """Return how many more recipients this lane can take now.
@@ -84,24 +84,31 @@ class Lane:
         """
         wait = self.breaker.wait()
         with self._changed:
-            queued = len(self._waiting)
+            queued = len(self._backlog.waiting)
             if self._retired:
                 room = 0
             elif wait is not None:
                 probes = self._limits.depth if self._sweeping else int(not wait)
-                room = 0 if queued or self._busy else probes
+                room = 0 if self._backlog else probes
             else:
                 room = self._limits.depth - queued
                 room = room if room * 2 >= self._limits.depth else 0
             self._owed = not room
             return room
 
+    def put_off(self) -> datetime | None:
+        """Return when a lease that this lane did not ask for is to come again."""
+        wait = self.breaker.wait()
+        with self._changed:
+            broken = bool(wait) and not self._sweeping
+            return self._backlog.put_off(self.breaker.clock.now(), broken=broken)
+
     def offer(self, lease: Lease) -> bool:
         """Take a lease in; True means that a thread more is to ``work`` on it."""
         with self._changed:
-            self._waiting.append(lease)
+            self._backlog.add(lease)
             self._changed.notify()
-            return self._crew.hire(len(self._waiting))
+            return self._crew.hire(len(self._backlog.waiting))
 
     def not_hired(self) -> None:
         """The thread asked for cannot be had; those at work go on."""
@@ -115,7 +122,7 @@ class Lane:
         had; True means, as for ``offer``, that one is to ``work``.
         """
         with self._changed:
-            alone = bool(self._waiting) and not self._crew.size
+            alone = bool(self._backlog.waiting) and not self._crew.size
             self._crew.size += alone
             return alone
 
@@ -126,25 +133,15 @@ class Lane:
         flight seemed to have ended: the attempt under way must not be doubled,
         and settles with the newer fences.
         """
-        queue_id = lease.envelope.queue_id
         with self._changed:
-            if queue_id in self._busy:
-                self._busy[queue_id] = joined(self._busy[queue_id], lease)
-                return True
-            for place, waiting in enumerate(self._waiting):
-                if waiting.envelope.queue_id == queue_id:
-                    self._waiting[place] = joined(waiting, lease)
-                    return True
-        return False
+            return self._backlog.adopt(lease)
 
     def retire(self) -> list[Lease]:
         """End all threads after their present message; return what still waits."""
         with self._changed:
             self._retired = True
-            left = list(self._waiting)
-            self._waiting.clear()
             self._changed.notify_all()
-        return left
+            return self._backlog.drain()
 
     def abort(self) -> None:
         """Break off all connections, whatever they are doing."""
@@ -171,7 +168,7 @@ class Lane:
                 unsettled.append((verdicts, self.attempt.record(verdicts)))
                 if any(e.comes_again for e in verdicts) or self._has_room():
                     finished()
-                while len(unsettled) > (_UNSETTLED if self._waiting else 0):
+                while len(unsettled) > (_UNSETTLED if self._backlog.waiting else 0):
                     self.attempt.insist(*unsettled.popleft(), alive)
             while unsettled:
                 self.attempt.insist(*unsettled.popleft(), alive)
@@ -198,7 +195,7 @@ class Lane:
             self._route.failed(error)
             verdicts = self.attempt.shed(lease, self._route, error.reply)
         with self._changed:
-            newest = self._busy.pop(queue_id)
+            newest = self._backlog.busy.pop(queue_id)
             broken = self.breaker.broken is not None
             self._sweeping = broken and any(each.expired for each in verdicts)
         if newest is lease:
@@ -214,7 +211,7 @@ class Lane:
         with self._changed:
             if self._crew.size < 2 or self._retired:
                 return False
-            self._waiting.appendleft(self._busy.pop(queue_id))
+            self._backlog.put_back(queue_id)
             self._changed.notify()
             news, room = self._crew.turned_away(), self._crew.room
         if news:
@@ -224,7 +221,8 @@ class Lane:
     def _has_room(self) -> bool:
         """Tell, once, that the manager may have waited for this."""
         with self._changed:
-            owed = self._owed and len(self._waiting) * 2 <= self._limits.depth
+            queued = len(self._backlog.waiting)
+            owed = self._owed and queued * 2 <= self._limits.depth
             self._owed = self._owed and not owed
         return owed or self.breaker.broken is not None
 
@@ -234,16 +232,12 @@ class Lane:
             self._crew.idle += 1
             try:
                 self._changed.wait_for(
-                    lambda: self._waiting or self._retired,
+                    lambda: self._backlog.waiting or self._retired,
                     self._limits.idle_timeout.total_seconds(),
                 )
             finally:
                 self._crew.idle -= 1
-            if not self._waiting:
-                return None
-            lease = self._waiting.popleft()
-            self._busy[lease.envelope.queue_id] = lease
-            return lease
+            return self._backlog.take()
 
 
 def _beat(heartbeats: Heartbeats, name: str, within: timedelta) -> None:

@@ -185,7 +185,11 @@ class Manager:
             return
         for hop, part in _by_hop(lease, routing.router):
             lane = routing.lanes[hop]
-            if lane.offer(part):
+            # A lane that is alone gets what it asked for, and no more.
+            later = lane.put_off() if len(routing.lanes) > 1 else None
+            if later:
+                routing.attempt.record(routing.attempt.give_back(part, later))
+            elif lane.offer(part):
                 # Without a thread to be had, the others go on, or the end of
                 # the pass asks again: no lease may stay behind unhandled.
                 with suppress(RuntimeError):

@@ -16,7 +16,7 @@ from maildropd.host.clock import SystemClock
 from maildropd.host.heartbeat import Heartbeats
 from maildropd.mail.envelope import QueueId, Submission, Submitter, queue_id
 from maildropd.mail.event import Event
-from maildropd.mail.events import MessageDone
+from maildropd.mail.events import MessageDone, RecipientDelivered
 from maildropd.queue.attempt import Attempt
 from maildropd.queue.backoff import Backoff
 from maildropd.queue.breaker import Breaker
@@ -27,12 +27,13 @@ from maildropd.queue.verdict import Judge
 from maildropd.relay.login import Login
 from maildropd.relay.smtp import SmtpTransport
 from maildropd.route.base import NextHop, Router
-from maildropd.store.base import MessageView, Settled, Settlement, State
+from maildropd.store.base import MessageView, Settled, Settlement, State, Stored
 from maildropd.store.sqlite import SqliteStore
 from tests.fakes.clock import FakeClock
 from tests.fakes.journal import FakeJournal
 
 DAYS = timedelta(days=5)
+SMALL = b"Subject: x\n\nx\n"
 PATIENCE = 30.0  # seconds, until something that must happen has not
 
 
@@ -156,20 +157,32 @@ class Stand:
         [breaker] = self.breakers
         return breaker
 
-    def add(self, *recipients: str, content: bytes = b"Subject: x\n\nx\n") -> QueueId:
+    def add(self, *recipients: str, content: bytes = SMALL) -> QueueId:
         """Put a message into the queue."""
+        stored = self._submit(recipients, content).result()
+        self.manager.wake()
+        return stored.queue_id
+
+    def pour(self, count: int, domain: str) -> None:
+        """Put many into the queue, in few commits."""
+        futures = [
+            self._submit((f"r{number}@{domain}",), SMALL) for number in range(count)
+        ]
+        for future in futures:
+            future.result()
+        self.manager.wake()
+
+    def _submit(self, recipients: tuple[str, ...], content: bytes) -> Future[Stored]:
         self._number += 1
         now = self.clock.now()
-        name = queue_id(now, self._number)
+        name = queue_id(now + timedelta(microseconds=self._number), 0)
         submission = Submission(
             reverse_path="alice@example.org",
             recipients=recipients,
             submitter=Submitter(name="test"),
             content=[content],
         )
-        self.store.add(submission, name, (now, now + DAYS)).result()
-        self.manager.wake()
-        return name
+        return self.store.add(submission, name, (now, now + DAYS))
 
     def start(self) -> None:
         """Begin to deliver."""
@@ -192,6 +205,11 @@ class Stand:
     def of(self, name: QueueId) -> list[Event]:
         """Return what was told of a message."""
         return [e for e in self.journal.events if getattr(e, "queue_id", None) == name]
+
+    def delivered(self, domain: str) -> int:
+        """Return how many recipients of a domain were delivered so far."""
+        told = self.journal.of(RecipientDelivered)
+        return sum(each.recipient.endswith(f"@{domain}") for each in told)
 
     def _is_tried(self, name: QueueId) -> bool:
         view = self.store.show(name)

@@ -12,11 +12,10 @@ from maildropd.mail.event import Event
 from maildropd.store.base import MessageView, RecipientView
 from tests.fakes.actions import reply
 from tests.faults.server_acts import LOGIN, Scene
-from tests.faults.server_stand import Stand
+from tests.faults.server_stand import SMALL, Stand
 from tests.faults.server_table import Row
 
 BOB, EVE, GOOD = "bob@example.net", "eve@example.net", "good@example.net"
-SMALL = b"Subject: x\n\nx\n"
 LARGE = (b"x" * 900 + b"\n") * 5_000  # more than the kernel takes in advance
 
 

@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The leases of one lane: those that wait for a connection, those on the wire.
+
+What is due is leased without knowing where it goes.  So a lane gets mail that
+only others asked for; beyond a bound it is put off, a little each second, or a
+relay that hangs would fill the memory, and keep the queue busy with itself.
+"""
+
+from collections import OrderedDict
+from datetime import datetime, timedelta
+
+from maildropd.mail.envelope import QueueId
+from maildropd.queue.verdict import joined
+from maildropd.store.base import Lease
+
+_FULL = 1000
+_ASIDE = timedelta(seconds=30)
+_APART = timedelta(milliseconds=10)
+
+
+class Backlog:
+    """Guarded by the lock of its lane."""
+
+    def __init__(self) -> None:
+        """Begin without work."""
+        self.waiting: OrderedDict[QueueId, Lease] = OrderedDict()
+        self.busy: dict[QueueId, Lease] = {}
+        self._slot: datetime | None = None
+
+    def __len__(self) -> int:
+        """Return how many messages are leased."""
+        return len(self.waiting) + len(self.busy)
+
+    def add(self, lease: Lease) -> None:
+        """Have one more wait."""
+        self.waiting[lease.envelope.queue_id] = lease
+
+    def take(self) -> Lease | None:
+        """Put the next one on the wire."""
+        if not self.waiting:
+            return None
+        queue_id, lease = self.waiting.popitem(last=False)
+        self.busy[queue_id] = lease
+        return lease
+
+    def put_back(self, queue_id: QueueId) -> None:
+        """Have one that was on the wire wait again, before all others."""
+        self.waiting[queue_id] = self.busy.pop(queue_id)
+        self.waiting.move_to_end(queue_id, last=False)
+
+    def adopt(self, lease: Lease) -> bool:
+        """Join a lease to that of the same message, if there is one."""
+        queue_id = lease.envelope.queue_id
+        for leases in (self.busy, self.waiting):
+            if queue_id in leases:
+                leases[queue_id] = joined(leases[queue_id], lease)
+                return True
+        return False
+
+    def drain(self) -> list[Lease]:
+        """Give up all that wait."""
+        left = list(self.waiting.values())
+        self.waiting.clear()
+        return left
+
+    def put_off(self, now: datetime, *, broken: bool) -> datetime | None:
+        """Return when a lease is to come again, if it cannot wait here."""
+        if not broken and len(self.waiting) < _FULL:
+            return None
+        soonest = now + _ASIDE
+        self._slot = max(soonest, (self._slot or now) + _APART)
+        return self._slot
