@@ -51,9 +51,17 @@ def sync_directory(path: Path) -> None:
     """Make the names in a directory, as they are now, survive a power cut."""
     descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        os.fsync(descriptor)
+        sync_names(descriptor)
     finally:
         os.close(descriptor)
+
+
+def sync_names(directory: int) -> None:
+    """Do the same for a directory that is open."""
+    os.fsync(directory)
+    # An XFS that has shut itself down after an error has nothing to write any
+    # more, and says that all is well; but it answers no question either.
+    os.fstat(directory)
 
 
 def _open(path: Path, mode: int) -> int:

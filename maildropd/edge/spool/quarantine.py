@@ -62,7 +62,7 @@ class Quarantine:
             durable.remove(place.with_name(place.name + _REASON))
             raise
         durable.sync_directory(self._path)
-        os.fsync(drop.descriptor)
+        durable.sync_names(drop.descriptor)
         return place
 
     def add_lock(self, drop: DropDirectory, name: bytes, place: Path) -> None:

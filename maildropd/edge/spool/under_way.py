@@ -15,6 +15,7 @@ from typing import Any
 
 from maildropd.edge.spool.door import Keys
 from maildropd.edge.spool.sight import Sight
+from maildropd.host import durable
 from maildropd.mail.errors import NotYet, TransientError
 from maildropd.store.base import Stored
 
@@ -128,7 +129,7 @@ class UnderWay:
         if not self._removed:
             return
         try:
-            os.fsync(directory)
+            durable.sync_names(directory)
         except OSError:
             return  # the files may come back: keep the keys until a sync succeeds
         keys, self._removed = self._removed, []

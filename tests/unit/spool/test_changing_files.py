@@ -5,11 +5,13 @@ import os
 from collections.abc import Callable
 from concurrent.futures import Future
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from maildropd.edge.spool.sight import Sight
+from maildropd.host import durable
 from maildropd.mail.errors import StoreFull
 from maildropd.mail.events import FileLeftAlone, MessageQuarantined
 from maildropd.mail.service_events import InternalError
@@ -155,6 +157,24 @@ def test_a_key_is_forgotten_only_after_the_file_is_gone_for_good(
     stage.closed("next")
 
     assert stage.store.keys == set()
+
+
+def test_a_key_is_kept_when_the_disk_dies_and_says_that_all_is_well(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """XFS does; the file came back after the repair, and was sent again."""
+
+    def fstat(descriptor: int) -> None:
+        raise OSError(5, "Input/output error")
+
+    dead = SimpleNamespace(fsync=lambda directory: None, fstat=fstat)
+    stage.write("mail")
+    stage.run()
+    with monkeypatch.context() as patch:
+        patch.setattr(durable, "os", dead)
+        stage.closed("mail")
+
+    assert len(stage.store.keys) == 1
 
 
 def test_a_new_file_that_looks_like_the_last_waits_until_that_is_forgotten(
