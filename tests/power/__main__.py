@@ -12,7 +12,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
@@ -20,7 +20,7 @@ from tempfile import mkdtemp
 
 from tests.integration.daemon import HOME
 from tests.power.chain import Chain, Tally
-from tests.power.disk import workshop
+from tests.power.disk import workshops
 from tests.power.ledger import Ledger
 from tests.power.machine import Machine
 from tests.power.sink import Sink
@@ -38,8 +38,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     if told.worker:
         return _work(told)
     with ExitStack() as stack:
-        told.folder = workshop()
-        stack.callback(shutil.rmtree, told.folder)
+        told.folders = workshops()
+        for folder in told.folders:
+            stack.callback(shutil.rmtree, folder)
         return _manage(told)
 
 
@@ -56,10 +57,11 @@ def _manage(told: argparse.Namespace) -> int:
         total = Tally()
         for worker in workers:
             total.add(_result(worker))
+    promises = ", ".join(f"{count} {kind}" for kind, count in total.promises.items())
     _say(
-        f"seed {seed}: {total.cuts} cuts, {total.promised} acknowledged, "
-        f"{len(total.wrongs)} promises broken, {total.doubled} doubled in flight "
-        f"(at most {total.most_doubled} by a cut), {time.monotonic() - started:.0f} s"
+        f"seed {seed}: {total.cuts} cuts in {time.monotonic() - started:.0f} s met "
+        f"these promises: {promises}; {len(total.wrongs)} broken, "
+        f"{total.doubled} doubled in flight (at most {total.most_doubled} by a cut)"
     )
     return 1 if total.wrongs or not total.cuts else 0
 
@@ -82,7 +84,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--product", type=Path, default=HOME, help="another checkout")
     parser.add_argument("--keep", type=Path, help="where to leave the images")
     parser.add_argument("--worker", action="store_true", help=argparse.SUPPRESS)
-    parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
+    parser.add_argument("--folders", type=Path, nargs=2, help=argparse.SUPPRESS)
     return parser
 
 
@@ -92,10 +94,10 @@ def _worker(
     cuts = told.cuts // told.workers + (number < told.cuts % told.workers)
     words = ["--worker", f"--seed={seed + number}", f"--cuts={cuts}"]
     words += [f"--minutes={told.minutes}", f"--product={told.product}"]
-    words += [f"--folder={told.folder}"]
     words += [f"--keep={told.keep}"] if told.keep else []
+    words += ["--disks", *told.disks, "--folders", *map(str, told.folders)]
     return subprocess.Popen(
-        [*ALONE, sys.executable, "-m", "tests.power", *words, "--disks", *told.disks],
+        [*ALONE, sys.executable, "-m", "tests.power", *words],
         cwd=HOME,
         stdout=subprocess.PIPE,
     )
@@ -120,9 +122,7 @@ def _work(told: argparse.Namespace) -> int:
     chance = random.Random(told.seed)
     left = told.cuts
     while left > 0 and time.monotonic() < until:
-        kinds = chance.choice(told.disks).split("+")
-        seed = chance.getrandbits(32)
-        tally = _chain(told, kinds, seed, (min(left, _CUTS_OF_A_CHAIN), until))
+        tally = _chain(told, chance, (min(left, _CUTS_OF_A_CHAIN), until))
         _say(json.dumps(asdict(tally)))
         if tally.wrongs:
             break
@@ -131,9 +131,12 @@ def _work(told: argparse.Namespace) -> int:
 
 
 def _chain(
-    told: argparse.Namespace, kinds: list[str], seed: int, limits: tuple[int, float]
+    told: argparse.Namespace, chance: random.Random, limits: tuple[int, float]
 ) -> Tally:
-    folder, ledger = Path(mkdtemp(dir=told.folder)), Ledger()
+    kinds = chance.choice(told.disks).split("+")
+    folder = Path(mkdtemp(dir=chance.choice(told.folders)))
+    seed = chance.getrandbits(32)
+    ledger = Ledger()
     with ExitStack() as stack:
         stack.callback(shutil.rmtree, folder)
         machine = Machine(folder, kinds, ledger, told.product)
@@ -141,22 +144,20 @@ def _chain(
         sink = stack.enter_context(Sink(ledger))
         tally = Chain(machine, ledger, sink, seed).run(*limits)
         if tally.wrongs:
-            kept = told.keep or Path(f"/tmp/maildropd-power-{seed}")
             machine.close()
-            kept.mkdir(parents=True, exist_ok=True)
-            tally.wrongs += [f"{'+'.join(kinds)}: images are kept in {kept}"]
-            for image in _images(folder):
-                shutil.copy(image, kept)
+            kept = told.keep or Path(mkdtemp(prefix="maildropd-power-"))
+            tally.wrongs.append(f"{'+'.join(kinds)}: images are kept in {kept}")
+            shutil.copytree(folder, kept, ignore=_no_sockets, dirs_exist_ok=True)
     return tally
+
+
+def _no_sockets(folder: str, names: list[str]) -> list[str]:
+    return [name for name in names if not name.endswith((".img", ".conf"))]
 
 
 def _say(line: str) -> None:
     sys.stdout.write(f"{line}\n")
     sys.stdout.flush()
-
-
-def _images(folder: Path) -> Iterator[Path]:
-    yield from folder.glob("*.img")
 
 
 if __name__ == "__main__":

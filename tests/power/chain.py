@@ -9,6 +9,7 @@ have done by then is not, so a failure replays often, but not always.
 import random
 import sqlite3
 import time
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -31,6 +32,7 @@ class Plan:
     backlog: int  # messages left before the daemon starts
     writers: int
     delay: float  # from the start of the load to the cut
+    sync: int  # milliseconds that each sync takes longer
     lull: float  # before the cut nobody writes for so long
 
 
@@ -43,6 +45,7 @@ def plan(chance: random.Random) -> Plan:
         backlog=chance.choice([0, 0, 3, 20]),
         writers=chance.choice([1, 2, 3]),
         delay=delay,
+        sync=chance.choice([0, 0, 0, 2, 5, 15]),
         lull=chance.choice([0, 0, chance.uniform(0, 0.15)]),
     )
 
@@ -52,7 +55,7 @@ class Tally:
     """What came of one or more chains."""
 
     cuts: int = 0
-    promised: int = 0
+    promises: dict[str, int] = field(default_factory=dict)  # met by a cut, by kind
     doubled: int = 0
     most_doubled: int = 0
     wrongs: list[str] = field(default_factory=list)
@@ -60,7 +63,8 @@ class Tally:
     def add(self, other: "Tally") -> None:
         """Count another's as well."""
         self.cuts += other.cuts
-        self.promised += other.promised
+        counts = Counter(self.promises) + Counter(other.promises)
+        self.promises = dict(sorted(counts.items()))
         self.doubled += other.doubled
         self.most_doubled = max(self.most_doubled, other.most_doubled)
         self.wrongs += other.wrongs
@@ -94,7 +98,7 @@ class Chain:
         doubled = [len(each) for each in ledger.doubles.values()]
         return Tally(
             cuts=ledger.cuts,
-            promised=ledger.promised,
+            promises=dict(ledger.outstanding),
             doubled=sum(doubled),
             most_doubled=max(doubled, default=0),
             wrongs=list(ledger.wrongs),
@@ -102,10 +106,12 @@ class Chain:
 
     def _live(self, plan: Plan) -> None:
         self._load.leave(plan.backlog)
-        self._machine.boot()
+        self._machine.boot(plan.sync)
         if not plan.early:
             self._machine.wait_ready()
             self._settle()
+            if self._ledger.wrongs:
+                return  # as they are now, the disks tell most
         self._load.start(plan.writers, self._chance)
         end = time.monotonic() + plan.delay
         self._until(end - plan.lull)
@@ -118,7 +124,7 @@ class Chain:
         inspect(self._ledger, self._machine.drop)
 
     def _last_life(self) -> None:
-        self._machine.boot()
+        self._machine.boot(sync=0)
         self._machine.wait_ready()
         self._settle()
         self._machine.stop()
@@ -135,7 +141,9 @@ class Chain:
             ledger.hear_complaints()
             if ledger.wrongs:
                 return
-            assert time.monotonic() < deadline, f"stuck: {unsettled}"
+            assert time.monotonic() < deadline, (
+                f"stuck: {unsettled}{machine.last_words()}"
+            )
             with ledger.changed:
                 ledger.changed.wait_for(lambda: ledger.complaints, _GLANCE)
         queue = machine.queue()

@@ -30,7 +30,7 @@ _SIZE = "96M"
 # sync ends with a flush.
 KINDS: Mapping[str, tuple[str, str]] = {
     "ext4": (
-        """mkfs.ext4 -q -F -m0 -J size=4 -I 256 -N 8192
+        """mkfs.ext4 -q -F -b 4096 -m0 -J size=4 -I 256 -N 8192
         -E lazy_itable_init=0,lazy_journal_init=0""",
         "commit=600",
     ),
@@ -79,14 +79,39 @@ class Disk:
             run("umount", self.place)
 
 
-def workshop() -> Path:
-    """Return a new folder in memory, or on disk where that is small.
+def workshops() -> tuple[Path, Path]:
+    """Return two new folders: one in memory, if that has room, and one on disk.
 
-    What the images are on does not matter to what they keep, only to speed.
+    What the images are on does not matter to what they keep, but to how long
+    a sync takes, and so to where the cuts fall.
     """
-    memory = Path("/dev/shm")
+    memory, there = Path("/dev/shm"), tempfile.gettempdir()
     roomy = memory.is_dir() and shutil.disk_usage(memory).free > 2 << 30
-    return Path(tempfile.mkdtemp(prefix="maildropd-", dir=memory if roomy else None))
+    fast = tempfile.mkdtemp(dir=memory if roomy else there, prefix="maildropd-")
+    slow = tempfile.mkdtemp(dir=there, prefix="maildropd-")
+    return Path(fast), Path(slow)
+
+
+def write(path: Path, octets: bytes, *, synced: bool = True) -> None:
+    """Write a file, from its start; on return its octets survive a cut."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT, 0o600)
+    try:
+        rest = memoryview(octets)
+        while rest:
+            rest = rest[os.write(descriptor, rest) :]
+        if synced:
+            os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def sync(directory: Path) -> None:
+    """Sync the names in a directory."""
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def run(*words: str | Path) -> None:

@@ -7,7 +7,8 @@ ended its life counts as unsaid: it may hold or not.
 
 import threading
 import time
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from tests.power.letters import Letter, Wish, parsed
@@ -50,21 +51,29 @@ class Entry:
     held: Said | None = None
     removed: Said | None = None
     fates: dict[str, Fate]
+    story: list[str] = field(default_factory=list)  # the daemon's words about it
 
     @property
     def is_promised(self) -> bool:
         return self.dropped is not None or self.accepted is not None
 
+    def said_in(self, life: int) -> Iterator[str]:
+        """Yield what was promised in a life."""
+        for one in (self, *self.fates.values()):
+            for name in _PROMISES:
+                said = getattr(one, name, None)
+                if said and said.life == life:
+                    yield name
+
     def forget_since(self, cut: Said) -> None:
         """Take what was said at the cut or after it for unsaid."""
         for one in (self, *self.fates.values()):
-            for name in ("dropped", "accepted", "held", "removed", *_OF_A_FATE):
-                said = getattr(one, name, None)
-                if said and said.life == cut.life and said.at >= cut.at:
-                    setattr(one, name, None)
+            for name in _PROMISES:
+                if said := getattr(one, name, None):
+                    setattr(one, name, _unless_since(cut, said))
 
 
-_OF_A_FATE = ("delivered", "failed")
+_PROMISES = ("dropped", "accepted", "delivered", "failed", "held", "removed")
 
 
 @dataclass(slots=True, kw_only=True)
@@ -76,6 +85,11 @@ class Oddity:
     dropped: Said | None = None
     place: str = ""  # in the quarantine, as the daemon told
     quarantined: Said | None = None
+
+    def forget_since(self, cut: Said) -> None:
+        """Take what was said at the cut or after it for unsaid."""
+        self.dropped = _unless_since(cut, self.dropped)
+        self.quarantined = _unless_since(cut, self.quarantined)
 
 
 class Ledger:
@@ -94,7 +108,7 @@ class Ledger:
         self.wrongs: list[str] = []
         self.complaints: list[tuple[Said, str]] = []  # of the daemon, in this life
         self.doubles: dict[int, set[int]] = {}  # messages, by the life cut short
-        self.promised = 0
+        self.outstanding: Counter[str] = Counter()  # promises met by a cut, by kind
 
     def said(self, at: float | None = None) -> Said:
         """Return a promise made now."""
@@ -126,7 +140,8 @@ class Ledger:
     def settled(self, address: str, name: str, said: Said) -> None:
         """Note what the daemon told about a recipient."""
         with self.changed:
-            if fate := self._fate(address):
+            fate = self._fate(address)
+            if fate and not getattr(fate, name):  # the first time counts
                 setattr(fate, name, said)
             self.changed.notify_all()
 
@@ -136,11 +151,11 @@ class Ledger:
         with self.lock:
             for entry in self.entries.values():
                 entry.forget_since(end)
+                self.outstanding.update(entry.said_in(self.life))
             for one in (*self.bad.values(), *self.drafts.values()):
-                for name in ("dropped", "quarantined"):
-                    said = getattr(one, name)
-                    if said and said.life == end.life and said.at >= end.at:
-                        setattr(one, name, None)
+                one.forget_since(end)
+                if one.quarantined and one.quarantined.life == self.life:
+                    self.outstanding["quarantined"] += 1
             self.complaints = [each for each in self.complaints if each[0].at < at]
             self.hear_complaints()
             self.life += 1
@@ -168,3 +183,8 @@ class Ledger:
         _, key, _ = parsed(address)
         entry = self.entries.get(key)
         return entry.fates.get(address) if entry else None
+
+
+def _unless_since(cut: Said, said: Said | None) -> Said | None:
+    late = said is not None and said.life == cut.life and said.at >= cut.at
+    return None if late else said

@@ -9,14 +9,12 @@ import random
 import threading
 from contextlib import suppress
 from itertools import count
-from pathlib import Path
 from typing import Any
 
+from tests.power.disk import sync, write
 from tests.power.ledger import Entry, Ledger, Oddity
 from tests.power.letters import Wish, bad, draft, letter
 from tests.power.machine import Machine
-
-_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_EXCL
 
 
 class Load:
@@ -93,16 +91,11 @@ class Load:
         """Leave a file as a careful program does: all of it, or none, for good."""
         drop = self._machine.drop
         aside = drop / f".{name}"
-        _write(aside, octets)
+        write(aside, octets)
         os.rename(aside, drop / name)
-        descriptor = os.open(drop, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+        sync(drop)
         with self._ledger.lock:
             promise.dropped = self._ledger.said()
-            self._ledger.promised += 1
 
     def _operate(self) -> None:
         ledger, wishes = self._ledger, self._machine.operators
@@ -125,14 +118,3 @@ class Load:
                 entry.held = self._ledger.said()
             elif answer["ok"]:
                 entry.removed = self._ledger.said()
-
-
-def _write(path: Path, octets: bytes) -> None:
-    descriptor = os.open(path, _FLAGS)
-    try:
-        rest = memoryview(octets)
-        while rest:
-            rest = rest[os.write(descriptor, rest) :]
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

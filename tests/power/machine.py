@@ -7,13 +7,16 @@ and the sink are outside of the disks, so nothing that was told is lost.
 
 import json
 import os
+import re
+import shutil
 import signal
 import socket
 import subprocess
 import threading
 import time
+from collections import deque
 from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -21,7 +24,7 @@ from typing import Any
 from maildropd.mail import events as mail
 from maildropd.mail import service_events as service
 from tests.integration.daemon import HOME, command
-from tests.power.disk import Disk
+from tests.power.disk import Disk, sync
 from tests.power.ledger import Ledger, Said
 from tests.power.letters import Wish, parsed
 
@@ -61,7 +64,7 @@ class Machine:
         # With two disks a bad file is copied to the other one, not renamed.
         self.quarantine = first / "quarantine"
         self.drop.mkdir()
-        _sync(last)
+        sync(last)
         self.connections = 2 + 2 * (len(kinds) % 2)
         self.operators: list[tuple[str, int, Wish]] = []
         self._folder, self._product = folder, product
@@ -69,6 +72,7 @@ class Machine:
         self._process: subprocess.Popen[bytes] | None = None
         self._reader: threading.Thread | None = None
         self._ready = False
+        self._last: deque[str] = deque(maxlen=20)
 
     def configure(self, port: int) -> None:
         """Write the configuration, once."""
@@ -82,11 +86,16 @@ class Machine:
         )
         (self._folder / "maildropd.conf").write_text(text)
 
-    def boot(self) -> None:
-        """Start the daemon; do not wait for it."""
+    def boot(self, sync: int) -> None:
+        """Start the daemon; do not wait for it.
+
+        With ``sync``, each of its syncs takes so many milliseconds more, and
+        whatever it does too early has been done for longer.
+        """
         self._ready = False
+        words = [*command("maildropd"), "--config", str(self._folder)]
         process = subprocess.Popen(
-            [*command("maildropd"), "--config", self._folder, "--log-format", "json"],
+            [*(_slowly(sync) if sync else ()), *words, "--log-format", "json"],
             cwd=self._product,
             stderr=subprocess.PIPE,
             pipesize=1 << 20,
@@ -101,12 +110,19 @@ class Machine:
             came = self._ledger.changed.wait_for(
                 lambda: self._ready or self._ledger.complaints, DEADLINE
             )
-        assert came, "the daemon does not start"
+        assert came, f"the daemon does not start{self.last_words()}"
+
+    def last_words(self) -> str:
+        """Return the last the daemon told, a line each."""
+        return "".join(f"\n    {line}" for line in self._last)
 
     def cut(self) -> None:
         """Take the power from everything at once."""
         assert self._process is not None
         at = time.time()
+        # First the daemon: with two disks, nobody may act on the end of one.
+        # What is on its way to a disk still goes on, and is cut short.
+        self._process.send_signal(signal.SIGSTOP)
         for disk in self.disks if self._ledger.cuts % 4 < 2 else reversed(self.disks):
             disk.cut()
         self._end(signal.SIGKILL)
@@ -162,6 +178,9 @@ class Machine:
         self._process.send_signal(number)
         code = self._process.wait(DEADLINE)
         self._reader.join(DEADLINE)
+        with suppress(ChildProcessError):  # strace, which let go of the daemon
+            while os.waitpid(-1, os.WNOHANG)[0]:
+                pass
         return code
 
     def _read(self, process: subprocess.Popen[bytes]) -> None:
@@ -172,6 +191,8 @@ class Machine:
 
     def _heard(self, event: Mapping[str, str]) -> None:
         ledger = self._ledger
+        self._last.append(event["MESSAGE"])
+        self._write_down(event)
         match event["MESSAGE_ID"]:
             case service.ServiceReady.event_id:
                 with ledger.changed:
@@ -192,6 +213,15 @@ class Machine:
                 ledger.complained(what, self._at(event))
             case _:
                 pass  # nothing that was promised
+
+    def _write_down(self, event: Mapping[str, str]) -> None:
+        about = event.get("MAILDROP_RECIPIENT") or event.get("MAILDROP_MESSAGE_ID")
+        if not about:
+            return
+        key = int(re.findall(r"\d+(?=[.@])", about)[0])
+        with self._ledger.lock:
+            if entry := self._ledger.entries.get(key):
+                entry.story.append(f"{self._ledger.life}: {event['MESSAGE']}")
 
     def _at(self, event: Mapping[str, str]) -> Said:
         # Milliseconds, cut short: of the same one as the cut is too late.
@@ -228,6 +258,15 @@ class Machine:
         self._ledger.complained(event["MESSAGE"], self._at(event))
 
 
+def _slowly(milliseconds: int) -> list[str]:
+    """Return how to run a program on a slow disk, where that can be had."""
+    if not shutil.which("strace"):
+        return []
+    slow = f"fsync,fdatasync:delay_enter={milliseconds * 1000}"
+    trace = ["-e", "trace=fsync,fdatasync", "-e", f"inject={slow}"]
+    return ["strace", "-D", "-f", "--seccomp-bpf", "-o", "/dev/null", *trace]
+
+
 def _event(line: bytes) -> dict[str, str]:
     try:
         event: dict[str, str] = json.loads(line)
@@ -236,11 +275,3 @@ def _event(line: bytes) -> dict[str, str]:
         text = line.decode(errors="replace").rstrip()
         return {"MESSAGE": text, "MESSAGE_ID": "", "TIME": now}
     return event
-
-
-def _sync(directory: Path) -> None:
-    descriptor = os.open(directory, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

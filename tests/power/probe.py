@@ -6,12 +6,11 @@ which of them had to be there.
 """
 
 import json
-import os
 import sys
 from contextlib import ExitStack
 from pathlib import Path
 
-from tests.power.disk import KINDS, Disk
+from tests.power.disk import KINDS, Disk, sync, write
 
 OLD, NEW = b"old" * 3000, b"new" * 3000
 
@@ -39,26 +38,6 @@ def main(kind: str, folder: str) -> None:
         disk.mount()
         found = {path.name: told(path) for path in disk.place.iterdir()}
         sys.stdout.write(json.dumps(found))
-
-
-def write(path: Path, octets: bytes, *, synced: bool = True) -> None:
-    """Write a file, from its start."""
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT)
-    try:
-        os.write(descriptor, octets)
-        if synced:
-            os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def sync(directory: Path) -> None:
-    """Sync the names in a directory."""
-    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def told(path: Path) -> str:

@@ -41,6 +41,7 @@ def lose(ledger: Ledger) -> None:
 
 def repeat_what_is_recorded(ledger: Ledger) -> None:
     ledger.taken(3, [A], RIGHT)
+    ledger.settled(A, "delivered", Said(life=3, at=9))
 
 
 def repeat_without_a_cut(ledger: Ledger) -> None:
