@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What hypothesis draws for the store: mails, and what becomes of them."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -18,6 +19,18 @@ PATHS = st.sampled_from(
 REPLIES = st.sampled_from(
     [None, Reply(250, "2.0.0", "ok"), Reply(451, "4.7.1", "later"), Reply(550, "5.1.1")]
 )
+
+
+@dataclass(frozen=True, slots=True)
+class Large:
+    """Content that needs a file; it is shown by what it is made of."""
+
+    octet: int
+    size: int
+
+    def __iter__(self) -> Iterator[bytes]:
+        for at in range(0, self.size, _PIECE):
+            yield bytes([self.octet]) * min(_PIECE, self.size - at)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,10 +57,10 @@ FATES = st.builds(
 @st.composite
 def mails(draw: st.DrawFn, *, large: bool = False) -> Submission:
     """Draw a submission; one in ten, or each if ``large``, needs a file."""
+    content: Large | list[bytes]
     if large or draw(st.integers(0, 9)) == 9:
-        size = ROW_LIMIT + draw(st.integers(0 if not large else 1, 2))
-        whole = bytes([draw(st.integers(0, 255))]) * size
-        content = [whole[at : at + _PIECE] for at in range(0, size, _PIECE)]
+        size = ROW_LIMIT + draw(st.integers(int(large), 2))
+        content = Large(draw(st.integers(0, 255)), size)
     else:
         content = draw(st.lists(st.binary(max_size=20), max_size=3))
     return Submission(

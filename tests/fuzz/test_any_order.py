@@ -12,4 +12,4 @@ def test_a_store_keeps_its_promises_in_any_order_of_events() -> None:
 
 
 def test_a_drop_keeps_its_promises_whatever_its_writers_do() -> None:
-    run(MACHINES["drop"](), examples=60, same_each_time=True)
+    run(MACHINES["drop"](), examples=150, same_each_time=True)
