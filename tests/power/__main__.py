@@ -15,12 +15,13 @@ import time
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import asdict
+from itertools import product
 from pathlib import Path
 from tempfile import mkdtemp
 
 from tests.integration.daemon import HOME
 from tests.power.chain import Chain, Tally
-from tests.power.disk import workshops
+from tests.power.disk import kinds, workshops
 from tests.power.ledger import Ledger
 from tests.power.machine import Machine
 from tests.power.sink import Sink
@@ -77,9 +78,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--disks",
         nargs="+",
-        default=["ext4", "ext4+ext4"],
+        default=[*kinds(), *("+".join(pair) for pair in product(kinds(), repeat=2))],
         metavar="KIND",
-        help="ext4, xfs, or with the drop on another one: ext4+xfs",
+        help="ext4, xfs (with xfsprogs), or the drop on another one: ext4+xfs",
     )
     parser.add_argument("--product", type=Path, default=HOME, help="another checkout")
     parser.add_argument("--keep", type=Path, help="where to leave the images")

@@ -39,6 +39,12 @@ KINDS: Mapping[str, tuple[str, str]] = {
 _LARGER: Mapping[str, str] = {"xfs": "320M"}
 
 
+def kinds() -> list[str]:
+    """Return what this machine can make."""
+    path = f"/usr/sbin:/sbin:{os.environ.get('PATH', '')}"
+    return [kind for kind in KINDS if shutil.which(f"mkfs.{kind}", path=path)]
+
+
 class Disk:
     """One image in a folder, and the place where it is mounted."""
 

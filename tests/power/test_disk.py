@@ -2,8 +2,6 @@
 """The machinery itself: a cut takes what was not synced, and nothing else."""
 
 import json
-import os
-import shutil
 import subprocess
 import sys
 import time
@@ -14,13 +12,10 @@ import pytest
 
 from tests.integration.daemon import HOME
 from tests.power.__main__ import ALONE
-from tests.power.disk import KINDS
-
-_SBIN = "/usr/sbin:/sbin:" + os.environ.get("PATH", "")
-_THERE = [kind for kind in KINDS if shutil.which(f"mkfs.{kind}", path=_SBIN)]
+from tests.power.disk import kinds
 
 
-@pytest.fixture(scope="module", params=_THERE)
+@pytest.fixture(scope="module", params=kinds())
 def left(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> dict[str, str]:
