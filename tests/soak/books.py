@@ -54,7 +54,7 @@ class Books:
         """Know nothing."""
         self._lock = threading.Lock()
         self.posted: dict[str, Posted] = {}
-        self.overwritten: set[str] = set()  # keys; their writer changed his mind
+        self.overwritten: dict[str, str] = {}  # keys, by the keys they wrote over
         self.spoilt: dict[str, str] = {}  # file name: what is wrong with it
         self.taken: list[Taken] = []
         self.refused: set[str] = set()  # recipients, for good, by a server

@@ -19,6 +19,7 @@ from tests.soak.vitals import Vitals, vitals
 _PIPE = 1024 * 1024
 _STOP = 60.0  # seconds for a daemon to end that was told to
 _ANSWER = 30.0
+_LOOKS = 500  # at what it has open; a tenth of a second or so
 
 
 class Keeper:
@@ -91,6 +92,18 @@ class Keeper:
         """Give it no time at all."""
         self._signal(signal.SIGSTOP)
         self.frozen = True
+
+    def catch(self, path: bytes) -> bool:
+        """Freeze it while it has a file open; tell whether it had."""
+        assert self._process is not None
+        folder = f"/proc/{self._process.pid}/fd".encode()
+        for _ in range(_LOOKS):
+            if not os.path.exists(path):
+                return False
+            if path in _open_files(folder):
+                self.freeze()
+                return True
+        return False
 
     def thaw(self) -> None:
         """Let it go on."""
@@ -198,3 +211,12 @@ class Keeper:
                 if kind == "ServiceReady" and process is self._process:
                     self._ready.set()
         self._log.flush()
+
+
+def _open_files(folder: bytes) -> set[bytes]:
+    found = set()
+    with suppress(OSError):  # it has ended
+        for name in os.listdir(folder):
+            with suppress(OSError):  # closed by now
+                found.add(os.readlink(folder + b"/" + name))
+    return found

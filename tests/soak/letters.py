@@ -77,8 +77,11 @@ def _recipients(dice: Random, size: str) -> int:
 
 def _body(dice: Random, size: str) -> bytes:
     match size:
-        case "large":
-            octets = dice.randbytes(dice.randrange(240_000, 3_500_000))
+        case "large" | "huge":
+            least = 240_000 if size == "large" else 3_600_000
+            octets = dice.randbytes(dice.randrange(least, least + 400_000))
+            if size == "large" and dice.random() < 0.5:
+                octets *= 5
             return base64.b64encode(octets, b"./").replace(b"a", b"\n")
         case "odd":
             pieces = (b".", b"..", b"\n", b"\r", b"\r\n", b"\n.\n", b"\xff\x80", b"x")

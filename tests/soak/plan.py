@@ -153,6 +153,14 @@ def _second_thoughts(scene: Scene) -> Iterator[Step]:
         yield Step(at=at, act=way, words=(dice.choice(SPOOLS), size, numbers))
 
 
+def _ambushes(scene: Scene) -> Iterator[Step]:
+    """Somebody writes his mail anew just while it is read."""
+    for at in scene.moments(2.0):
+        numbers = (str(next(scene.numbers)), str(next(scene.numbers)))
+        words = (scene.dice.choice(("drop", "later")), *numbers)
+        yield Step(at=at, act="ambush", words=words)
+
+
 def _vandals(scene: Scene) -> Iterator[Step]:
     for at in scene.moments(1.2):
         words = (scene.dice.choice(SPOOLS), scene.dice.choice(BAD))
@@ -221,6 +229,7 @@ _ALWAYS: tuple[Actor, ...] = (
     _writers,
     _slow_writers,
     _second_thoughts,
+    _ambushes,
     _vandals,
     _relays,
     _operators,

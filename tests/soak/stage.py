@@ -135,6 +135,15 @@ class Stage:
         if self.keeper.code is None and (code != 1 or "another maildropd" not in said):
             self.books.trouble(f"a second daemon ended with {code}: {said}")
 
+    def _ambush(self, spool: str, old: str, number: str) -> None:
+        """Have a letter written anew while the daemon reads it."""
+        if not self._answers:
+            return
+        self.writers.leave(spool, "renamed", "large", old)
+        if self.keeper.catch(self.writers.place(spool, int(old))):
+            self.writers.rewrite_one(spool, old, number)
+            self.keeper.thaw()
+
     def _operate(self, act: str, pick: str) -> None:
         waiting = self.books.waiting()
         if not self.keeper.ready or not waiting:

@@ -77,6 +77,16 @@ def lost(world: World) -> None:
     world.forget()
 
 
+def swallowed_too_often(world: World) -> None:
+    """Nobody looked whether what is removed is what was read."""
+    swallowed(world)
+    for number in range(10, 15):
+        more = replace(ONE, key=f"k{number:07}", recipients=(f"r0.{number}@x",))
+        world.books.post(more, "drop")
+        world.books.overwritten[f"k1{number:06}"] = more.key
+        world.books.heard.accepted[f"k1{number:06}"] = 1
+
+
 def doubled(world: World) -> None:
     again(world)
 
@@ -201,6 +211,7 @@ def a_bug(world: World) -> None:
 
 BREACHES: Mapping[Callable[[World], None], str] = {
     lost: "LOST",
+    swallowed_too_often: "LOST",
     doubled: "1 times too often, 2 copies",
     doubled_after_its_word: "1 times too often, 2 copies",
     doubled_beside_a_kill: "1 times too often, 3 copies",
@@ -261,7 +272,15 @@ def removed(world: World) -> None:
 def written_over(world: World) -> None:
     world.forget()
     world.books.heard.accepted.clear()
-    world.books.overwritten.add(ONE.key)
+    world.books.overwritten[ONE.key] = "k0000002"
+
+
+def swallowed(world: World) -> None:
+    """It was written over another in the moment in which that was removed."""
+    world.forget()
+    world.books.heard.accepted.clear()
+    world.books.overwritten["k0000000"] = ONE.key
+    world.books.heard.accepted["k0000000"] = 1
 
 
 def in_doubt(world: World) -> None:
@@ -295,6 +314,7 @@ REASONS = (
     refused,
     removed,
     written_over,
+    swallowed,
     in_doubt,
     killed_in_flight,
     killed_and_in_doubt,

@@ -25,7 +25,7 @@ def test_everything_is_in_a_schedule_of_three_minutes(seed: int) -> None:
     acts = {step.act for step in plan(seed, 180)}
 
     assert acts >= {
-        *("leave", "begin", "push", "finish", "replace", "rewrite", "spoil"),
+        *("leave", "begin", "push", "finish", "replace", "rewrite", "spoil", "ambush"),
         *("mood", "operate", "change", "mistake", "freeze", "thaw", "fill", "free"),
         *("kill", "start", "rest"),
     }
@@ -56,6 +56,6 @@ def test_what_begins_also_ends(seed: int) -> None:
 @pytest.mark.parametrize("number", range(1, 40))
 def test_a_letter_can_be_written_again(number: int) -> None:
     """Only then need the ledger keep no contents."""
-    for size in ("small", "odd", "many"):
+    for size in ("small", "odd", "many", "huge"):
         assert letter(7, number, size) == letter(7, number, size)
         assert letter(7, number, size) != letter(8, number, size)

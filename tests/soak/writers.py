@@ -52,7 +52,7 @@ class Writers:
     def begin(self, spool: str, manner: str, size: str, number: str) -> None:
         """Begin to write a letter."""
         begun = letter(self._seed, int(number), size)
-        place = self._place(spool, int(number))
+        place = self.place(spool, int(number))
         try:
             if manner == "locked":
                 os.close(_open(place + b".lck", begun.uid))
@@ -97,7 +97,7 @@ class Writers:
         else:
             self._posted(draft.place, draft.letter, draft.spool)
             if draft.manner == "bare" and monotonic() - began > _PATIENCE:
-                self._books.overwritten.add(draft.letter.key)
+                self._books.overwritten[draft.letter.key] = ""
         if draft.manner == "locked":
             _remove(draft.place + b".lck")
 
@@ -110,8 +110,8 @@ class Writers:
         """Rename new letters over letters that lie there."""
         for number, place in self._victims(spool, numbers):
             fresh = letter(self._seed, number, size)
-            aside = _aside(self._place(spool, number), "renamed")
-            self._books.overwritten.add(self._keys[place])
+            aside = _aside(self.place(spool, number), "renamed")
+            self._books.overwritten[self._keys[place]] = fresh.key
             try:
                 _fill(aside, fresh)
                 os.rename(aside, place)
@@ -123,19 +123,26 @@ class Writers:
     def rewrite(self, spool: str, size: str, numbers: str) -> None:
         """Write letters anew in place, under a lock that counts for any owner."""
         for number, place in self._victims(spool, numbers):
-            fresh = letter(self._seed, number, size)
-            try:
-                os.close(_open(place + b".lck", 0))
-            except OSError:
-                continue
-            self._books.overwritten.add(self._keys[place])
-            try:
-                _fill(place, fresh)
-            except OSError:
-                _remove(place)
-            else:
-                self._posted(place, fresh, spool)
-            _remove(place + b".lck")
+            self._write_over(place, letter(self._seed, number, size), spool)
+
+    def rewrite_one(self, spool: str, old: str, number: str) -> None:
+        """The same with one letter, and a larger one."""
+        fresh = letter(self._seed, int(number), "huge")
+        self._write_over(self.place(spool, int(old)), fresh, spool)
+
+    def _write_over(self, place: bytes, fresh: Letter, spool: str) -> None:
+        try:
+            os.close(_open(place + b".lck", 0))
+        except OSError:
+            return
+        self._books.overwritten[self._keys[place]] = fresh.key
+        try:
+            _fill(place, fresh)
+        except OSError:
+            _remove(place)
+        else:
+            self._posted(place, fresh, spool)
+        _remove(place + b".lck")
 
     def flood(self, spool: str, numbers: str) -> None:
         """Scribble more than the kernel can report, and leave letters in between."""
@@ -167,7 +174,8 @@ class Writers:
         ]
         return list(zip(map(int, numbers.split(",")), places, strict=False))
 
-    def _place(self, spool: str, number: int) -> bytes:
+    def place(self, spool: str, number: int) -> bytes:
+        """Return where a letter is left."""
         name = _AWKWARD[number % len(_AWKWARD)] % b"m%07d" % number
         return self._root + b"/" + spool.encode() + b"/" + name
 
