@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """``python3 -m tests.power --cuts 5000``: as many power cuts as wanted, as root.
 
-Each worker has a mount and process namespace of its own, so that nothing stays
-mounted, and no process behind, whatever ends it.
+Each worker has a mount and process namespace of its own, and dies with us, so
+that nothing stays mounted, and no process behind, whatever ends it.
 """
 
 import argparse
@@ -28,6 +28,7 @@ from tests.power.sink import Sink
 
 _CUTS_OF_A_CHAIN = 25
 ALONE = (
+    *("setpriv", "--pdeathsig", "KILL"),
     *("unshare", "--mount", "--propagation", "private"),
     *("--pid", "--fork", "--kill-child"),
 )

@@ -46,6 +46,20 @@ path = {drop}
 quarantine = {quarantine}
 settle_time = 0
 """
+# None of these has a reason before the cut; no id: it is no event, but a traceback.
+_TROUBLES = frozenset(
+    (
+        service.InternalError.event_id,
+        service.StoreTrouble.event_id,
+        service.SpoolUnreachable.event_id,
+        service.JournalLagged.event_id,
+        mail.ContentLost.event_id,
+        mail.FileLeftAlone.event_id,
+        mail.LeaseLost.event_id,
+        mail.RecipientInDoubt.event_id,
+        "",
+    )
+)
 
 
 class Machine:
@@ -208,7 +222,7 @@ class Machine:
                 self._deferred(event)
             case mail.MessageQuarantined.event_id:
                 self._quarantined(event)
-            case service.InternalError.event_id | mail.ContentLost.event_id | "":
+            case name if name in _TROUBLES:
                 what = event["MESSAGE"] + event.get("MAILDROP_TRACEBACK", "")
                 ledger.complained(what, self._at(event))
             case _:
