@@ -91,8 +91,9 @@ class Said:
             place = self.sections.get(section, Place(file=self._files[0]))
             self._wrong(place, f"{section}: {key}: {words}")
             return
-        # Whoever mistakes the key may have written the password itself here.
-        secret = key.startswith("password")
+        # Whoever mistakes the key may have written the password itself here;
+        # a stray backslash may have brought in the line that has it.
+        secret = "password" in f"{key} {line.value}".lower()
         value = "the value" if secret else f'"{line.value}"'
         self._wrong(line.place, f"{key}: {value} {words}")
 

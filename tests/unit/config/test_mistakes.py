@@ -145,6 +145,7 @@ def test_all_mistakes_are_told_at_once_in_order(main: Path) -> None:
         "password_credential = hunter2!",
         "password_credential = 'hunter2'",
         "password_file = ~hunter2",
+        "port = 25 \\\npassword = hunter2",
     ],
 )
 def test_a_secret_is_never_repeated(text: str, main: Path) -> None:
