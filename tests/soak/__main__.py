@@ -2,6 +2,7 @@
 """Play one seed: ``python3 -m tests.soak --seed N --minutes M`` (root)."""
 
 import argparse
+import shutil
 import signal
 import sys
 import tempfile
@@ -30,6 +31,8 @@ def main() -> int:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     result = play(found.seed, found.minutes * 60, folder)
     _say(result.summary, *result.violations, result.verdict)
+    if not result.violations and not found.folder:
+        shutil.rmtree(folder)
     return bool(result.violations)
 
 
