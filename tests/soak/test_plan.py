@@ -53,9 +53,9 @@ def test_what_begins_also_ends(seed: int) -> None:
     assert [step.at for step in steps] == sorted(step.at for step in steps)
 
 
-@pytest.mark.parametrize("number", range(1, 40))
-def test_a_letter_can_be_written_again(number: int) -> None:
+@pytest.mark.parametrize("size", ["small", "odd", "many", "large", "huge"])
+def test_a_letter_can_be_written_again(size: str) -> None:
     """Only then need the ledger keep no contents."""
-    for size in ("small", "odd", "many", "huge"):
+    for number in range(1, 4):
         assert letter(7, number, size) == letter(7, number, size)
         assert letter(7, number, size) != letter(8, number, size)
