@@ -34,7 +34,7 @@ class DaemonDesk:
             line = self._answers.readline()
         except OSError as error:
             raise Failed(f"maildropd does not answer ({error})") from error
-        if not line:
+        if not line.endswith(b"\n"):  # it was stopped, perhaps half way
             raise Failed("maildropd has hung up")
         answer: dict[str, Any] = json.loads(line)
         if not answer.pop("ok"):

@@ -21,6 +21,17 @@ def test_a_daemon_that_hangs_up_is_told() -> None:
             DaemonDesk(ours).ask({"command": "status"})
 
 
+def test_a_daemon_that_dies_half_way_through_its_answer_is_told() -> None:
+    """The answer ended in the middle of a word, and so did maildropctl."""
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        theirs.sendall(b'{"ok": true, "mess')
+        theirs.shutdown(socket.SHUT_WR)
+
+        with pytest.raises(Failed, match="maildropd has hung up"):
+            DaemonDesk(ours).ask({"command": "list"})
+
+
 def test_a_daemon_that_died_is_told() -> None:
     ours, theirs = socket.socketpair()
     with ours:
