@@ -13,11 +13,12 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import asdict
 from itertools import product
 from pathlib import Path
-from tempfile import mkdtemp
+from tempfile import gettempdir, mkdtemp
 
 from tests.integration.daemon import HOME
 from tests.power.chain import Chain, Tally
@@ -57,8 +58,9 @@ def _manage(told: argparse.Namespace) -> int:
             stack.enter_context(worker)
             stack.callback(worker.kill)
         total = Tally()
-        for worker in workers:
-            total.add(_result(worker))
+        pool = stack.enter_context(ThreadPoolExecutor(told.workers))
+        for tally in pool.map(_result, workers):
+            total.add(tally)
     promises = ", ".join(f"{count} {kind}" for kind, count in total.promises.items())
     _say(
         f"seed {seed}: {total.cuts} cuts in {time.monotonic() - started:.0f} s met "
@@ -110,9 +112,8 @@ def _result(worker: subprocess.Popen[bytes]) -> Tally:
     total = Tally()
     for line in worker.stdout:
         tally = Tally(**json.loads(line))
-        for wrong in tally.wrongs:
-            _say(wrong)
         total.add(tally)
+        _say("\n".join([*tally.wrongs, f"  {total.cuts} cuts, {tally.disks}"]))
     if worker.wait():
         total.wrongs.append("a worker died")
     return total
@@ -135,25 +136,26 @@ def _work(told: argparse.Namespace) -> int:
 def _chain(
     told: argparse.Namespace, chance: random.Random, limits: tuple[int, float]
 ) -> Tally:
-    kinds = chance.choice(told.disks).split("+")
+    disks = chance.choice(told.disks)
     folder = Path(mkdtemp(dir=chance.choice(told.folders)))
     seed = chance.getrandbits(32)
     ledger = Ledger()
     with ExitStack() as stack:
         stack.callback(shutil.rmtree, folder)
-        machine = Machine(folder, kinds, ledger, told.product)
+        machine = Machine(folder, disks.split("+"), ledger, told.product)
         stack.callback(machine.close)
         sink = stack.enter_context(Sink(ledger))
         tally = Chain(machine, ledger, sink, seed).run(*limits)
+        tally.disks = disks
         if tally.wrongs:
             machine.close()
-            kept = told.keep or Path(mkdtemp(prefix="maildropd-power-"))
-            tally.wrongs.append(f"{'+'.join(kinds)}: images are kept in {kept}")
-            shutil.copytree(folder, kept, ignore=_no_sockets, dirs_exist_ok=True)
+            kept = (told.keep or Path(gettempdir())) / f"maildropd-power-cut-{seed}"
+            tally.wrongs.append(f"{disks}: images are kept in {kept}")
+            shutil.copytree(folder, kept, ignore=_other_than_images)
     return tally
 
 
-def _no_sockets(folder: str, names: list[str]) -> list[str]:
+def _other_than_images(folder: str, names: list[str]) -> list[str]:
     return [name for name in names if not name.endswith((".img", ".conf"))]
 
 

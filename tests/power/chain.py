@@ -55,6 +55,7 @@ class Tally:
     """What came of one or more chains."""
 
     cuts: int = 0
+    disks: str = ""  # of the last chain
     promises: dict[str, int] = field(default_factory=dict)  # met by a cut, by kind
     doubled: int = 0
     most_doubled: int = 0

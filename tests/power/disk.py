@@ -93,8 +93,8 @@ def workshops() -> tuple[Path, Path]:
     """
     memory, there = Path("/dev/shm"), tempfile.gettempdir()
     roomy = memory.is_dir() and shutil.disk_usage(memory).free > 2 << 30
-    fast = tempfile.mkdtemp(dir=memory if roomy else there, prefix="maildropd-")
-    slow = tempfile.mkdtemp(dir=there, prefix="maildropd-")
+    fast = tempfile.mkdtemp(dir=memory if roomy else there, prefix="maildropd-power-")
+    slow = tempfile.mkdtemp(dir=there, prefix="maildropd-power-")
     return Path(fast), Path(slow)
 
 

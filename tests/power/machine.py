@@ -121,10 +121,10 @@ class Machine:
     def wait_ready(self) -> None:
         """Wait until mail flows."""
         with self._ledger.changed:
-            came = self._ledger.changed.wait_for(
+            self._ledger.changed.wait_for(
                 lambda: self._ready or self._ledger.complaints, DEADLINE
             )
-        assert came, f"the daemon does not start{self.last_words()}"
+        assert self._ready, f"the daemon does not start{self.last_words()}"
 
     def last_words(self) -> str:
         """Return the last the daemon told, a line each."""
