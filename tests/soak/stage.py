@@ -49,6 +49,7 @@ class Stage:
         self._history = History()
         self._full = -_AFTERMATH  # when the disk was full last
         self._removals: dict[str, str] = {}  # keys by queue id
+        self._operated = -_AFTERMATH  # when an operator began something last
         self._baseline: Vitals | None = None
         self.measured: list[Vitals] = []
         self._restart_at = 0.0
@@ -150,6 +151,7 @@ class Stage:
             return
         place = int(float(pick) * len(waiting))
         queue_id, key = waiting[place]
+        self._operated = monotonic()
         if act == "remove":
             self._removals[queue_id] = key
         some = [each for each, _ in waiting[place : place + 3]]
@@ -171,8 +173,9 @@ class Stage:
         if keeper.here and not keeper.stopping and keeper.code is not None:
             came_up = keeper.wait_ready(0)
             code = keeper.reap()
-            full = monotonic() - self._full < _AFTERMATH
-            if code != 1 or came_up or not (full or self._removals):
+            # It may not start on a full disk, nor while maildropctl has its store.
+            last = max(self._full, self._operated)
+            if code != 1 or came_up or monotonic() - last > _AFTERMATH:
                 self.books.trouble(f"the daemon ended by itself with {code}")
             self._restart_at = monotonic() + _RESTART
         if self._restart_at and monotonic() > self._restart_at:
@@ -193,7 +196,7 @@ class Stage:
                 self.books.trouble(f"maildropctl {words}: {said}")
             verb, _, queue_id = words.partition(" ")
             if verb == "remove":
-                self._removed(self._removals.pop(queue_id, ""), code, said)
+                self._removed(self._removals[queue_id], code, said)
 
     def _removed(self, key: str, code: int, said: str) -> None:
         if code == 0:
