@@ -31,6 +31,11 @@ class Backlog:
         """Return how many messages are leased."""
         return len(self.waiting) + len(self.busy)
 
+    @property
+    def recipients(self) -> int:
+        """Return how many wait; one message can be to ten thousand."""
+        return sum(len(lease.recipients) for lease in self.waiting.values())
+
     def add(self, lease: Lease) -> None:
         """Have one more wait."""
         self.waiting[lease.envelope.queue_id] = lease
@@ -65,7 +70,7 @@ class Backlog:
 
     def put_off(self, now: datetime, *, broken: bool) -> datetime | None:
         """Return when a lease is to come again, if it cannot wait here."""
-        if not broken and len(self.waiting) < _FULL:
+        if not broken and self.recipients < _FULL:
             return None
         soonest = now + _ASIDE
         self._slot = max(soonest, (self._slot or now) + _APART)

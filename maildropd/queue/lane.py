@@ -84,7 +84,7 @@ class Lane:
         """
         wait = self.breaker.wait()
         with self._changed:
-            queued = len(self._backlog.waiting)
+            queued = self._backlog.recipients
             if self._retired:
                 room = 0
             elif wait is not None:
