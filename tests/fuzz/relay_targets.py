@@ -43,8 +43,9 @@ _NAMES = ("bob@example.net", "eve@example.net", "joe@example.net")
 def letters(octets: bytes) -> None:
     """A server finds the lines of the content, one end, and nothing behind it."""
     whole = wire_form(octets)
-    cut = pieces(octets, chance(octets), 6)
-    assert b"".join(wire_blocks(cut)) == whole, "in pieces it is another letter"
+    each = [octets[at : at + 1] for at in range(min(len(octets), 200))]
+    for cut in (pieces(octets, chance(octets), 6), [*each, octets[200:]]):
+        assert b"".join(wire_blocks(cut)) == whole, "in pieces it is another letter"
     lines = _LINE_END.split(octets)
     if lines[-1] == b"":
         lines.pop()
