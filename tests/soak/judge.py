@@ -27,12 +27,7 @@ class Account:
 
 def judge(books: Books, remains: Remains) -> list[str]:
     """Return all that is wrong."""
-    accounts: dict[str, Account] = defaultdict(Account)
-    for taken in books.taken:
-        for recipient in taken.recipients:
-            accounts[recipient].copies.append(taken)
-    for each in remains.queued:
-        accounts[each.recipient].queued.append(each)
+    accounts = _accounts(books, remains)
     rules = (
         iter(books.troubles),
         _contents(books),
@@ -55,14 +50,25 @@ def judge(books: Books, remains: Remains) -> list[str]:
     return found
 
 
+def _accounts(books: Books, remains: Remains) -> Mapping[str, Account]:
+    accounts: dict[str, Account] = defaultdict(Account)
+    for taken in books.taken:
+        for recipient in taken.recipients:
+            accounts[recipient].copies.append(taken)
+    for each in remains.queued:
+        accounts[each.recipient].queued.append(each)
+    return accounts
+
+
 def summary(books: Books, remains: Remains) -> str:
     """Return the ledger in a few lines."""
     states = Counter(each.state for each in remains.queued)
     wanted = sum(len(each.recipients) for each in books.posted.values())
     copies = Counter(path for taken in books.taken for path in taken.recipients)
+    swallowed = len(_lost(books, _accounts(books, remains))[1])
     lines = (
         f"submitted    {wanted} recipients of {len(books.posted)} messages",
-        f"written over {len(books.overwritten)} messages, perhaps too late",
+        f"written over {len(books.overwritten)} messages, {swallowed} of the new lost",
         f"delivered    {len(copies)}, {copies.total() - len(copies)} copies more",
         f"in doubt     {books.heard.in_doubt.total()} times",
         f"in the queue {dict(states)}",
@@ -104,21 +110,28 @@ def _strangers(books: Books, accounts: Mapping[str, Account]) -> Iterator[str]:
 
 def _losses(books: Books, accounts: Mapping[str, Account]) -> Iterator[str]:
     """Each recipient is delivered, or in the queue, or was removed."""
-    gone = books.removed.keys() | books.perhaps_removed
-    swallowed: list[str] = []
-    for key, posted in books.posted.items():
-        seen = [accounts[each] for each in posted.recipients if each in accounts]
-        lost = len(posted.recipients) - sum(bool(a.copies or a.queued) for a in seen)
-        times = books.heard.accepted[key]
-        if not lost or key in gone or (key in books.overwritten and not times):
-            continue
-        what = f"{key} ({posted.spool}): LOST for {lost} recipients"
-        if times or not _wrote_over_a_taken_one(books, key):
-            yield f"{what}, accepted {times} times"
-        else:
-            swallowed.append(what)
+    lost, swallowed = _lost(books, accounts)
+    yield from lost
     if len(swallowed) > max(_SWALLOWED, len(books.overwritten) // 100):
         yield from swallowed
+
+
+def _lost(books: Books, accounts: Mapping[str, Account]) -> tuple[list[str], list[str]]:
+    """Return what is lost: without excuse, and by a moment that QUEUE.md names."""
+    gone = books.removed.keys() | books.perhaps_removed
+    lost, swallowed = list[str](), list[str]()
+    for key, posted in books.posted.items():
+        seen = [accounts[each] for each in posted.recipients if each in accounts]
+        missing = len(posted.recipients) - sum(
+            bool(account.copies or account.queued) for account in seen
+        )
+        times = books.heard.accepted[key]
+        if not missing or key in gone or (key in books.overwritten and not times):
+            continue
+        excused = not times and _wrote_over_a_taken_one(books, key)
+        what = f"{key} ({posted.spool}): LOST for {missing} recipients"
+        (swallowed if excused else lost).append(f"{what}, accepted {times} times")
+    return lost, swallowed
 
 
 # What docs/QUEUE.md cannot keep: a mail that is written over another between the
