@@ -5,6 +5,7 @@ Each target takes any octets; what it asserts is said by a reader of our own
 that is as plain as can be.
 """
 
+import re
 from email import policy
 from email.message import EmailMessage
 from itertools import chain
@@ -20,6 +21,8 @@ from tests.fuzz.splits import chance, one_line, text
 
 _FOR_US = ("bcc", "resent-bcc", "return-path")
 _ADDRESS_LIMIT = 254
+_STRAY = re.compile(r"\r(?!\n)|\n(?![ \t])")
+_LOOKS_LIKE_ONE = re.compile(r"(?<![^\s<>,;])[^\s<>,;@]+@[^\s<>,;@]+(?=[\s<>,;]|\Z)")
 _MOST = 10_000  # recipients
 
 
@@ -32,6 +35,7 @@ def addresses(octets: bytes) -> None:
         return
     for address in found:
         check_address(address)
+    _check_nobody_is_skipped(text(octets), found)
     assert parse_list(", ".join(found)) == found, "read again, it is another list"
     assert len(unique(found)) <= len(found)
     path = parse_reverse_path(octets)
@@ -53,6 +57,16 @@ def check_address(address: str) -> None:
     else:
         assert not set(address) & set(' "(),:;<>\\') or domain.startswith("[")
     assert domain or not at
+
+
+def _check_nobody_is_skipped(words: str, found: tuple[str, ...]) -> None:
+    """What looks like an address is one of those found; nothing was mended."""
+    assert not found or not _STRAY.search(words.strip(" \t\r\n"))
+    odd = set(words) & set('"()[]:\\') or re.search(r"[ \t][.@]|[.@][ \t]", words)
+    if words.isascii() and not odd:  # and with no blank about a dot
+        for word in _LOOKS_LIKE_ONE.findall(words):
+            plain = word.removesuffix(".")
+            assert {plain, plain.strip("'")} & set(found), f"{word} is skipped"
 
 
 def _second_opinion(words: str, found: tuple[str, ...]) -> None:

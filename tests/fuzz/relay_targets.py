@@ -31,7 +31,7 @@ from maildropd.relay.wire import ConnectionLost, Wire
 from tests.fakes.clock import FakeClock
 from tests.fakes.relay import alive, delivery
 from tests.fuzz.server_of_paper import Call, PaperServer, call, ledger, replies
-from tests.fuzz.splits import chance, pieces, text
+from tests.fuzz.splits import chance, pieces, text, turns
 
 _LINE_END = re.compile(rb"\r\n|\n|\r")
 _CONFIG = RelayConfig(name="smarthost", tls=Tls.NONE, auth_in_clear=True)
@@ -148,11 +148,12 @@ def _printable(reply: Reply) -> None:
 def deliveries(octets: bytes) -> None:
     """Delivered is what the server took, once, and a mail fails by its word alone.
 
-    Two messages in a row; connections are separated by a line with a tilde.
+    Two messages in a row, each to one more for a # among the octets;
+    connections are separated by a line with a tilde.
     """
     source = chance(octets)
-    servers = [PaperServer(pieces(one, source, 12)) for one in octets.split(b"\n~\n")]
-    names = _NAMES[: source.randrange(1, 4)]
+    servers = [PaperServer(turns(one, source)) for one in octets.split(b"\n~\n")]
+    names = _NAMES[: 1 + octets.count(b"#") % 3]
     transport = SmtpTransport(_CONFIG, None, "client.example", FakeClock())
     parts = list(zip(servers, octets.split(b"\n~\n"), strict=True))
     with _reached(servers):
@@ -223,8 +224,8 @@ def _reached(servers: Sequence[PaperServer]) -> Iterator[None]:
 def sessions(octets: bytes) -> None:
     """A greeting and a login end well or with a route error, and tell no secret."""
     source = chance(octets)
-    config = replace(_CONFIG, auth=source.choice(list(Auth)))
-    at = call(pieces(octets, source, 12))
+    config = replace(_CONFIG, auth=list(Auth)[octets.count(b"#") % len(Auth)])
+    at = call(turns(octets, source))
     try:
         session._greet(at.wire, config, None)
         assert len(at.wire.esmtp_features) <= 101, "a reply has a hundred lines at most"

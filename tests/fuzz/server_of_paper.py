@@ -20,14 +20,24 @@ class PaperServer:
 
     def __init__(self, pieces: Iterable[bytes]) -> None:
         self._pieces = iter(pieces)
+        self._given = b""
+        self._asked = 1  # the greeting needs no question
+        self._data_is_next = False
         self.heard = bytearray()
 
     def recv(self, size: int) -> bytes:
         piece = next(self._pieces, b"")
         assert len(piece) <= size
+        self._given += piece
         return piece
 
     def sendall(self, octets: bytes) -> None:
+        """Hear what is said; nothing may be, once there was an answer too many."""
+        codes = [code for code, _ in replies(self._given)]
+        assert len(codes) <= self._asked, "an answer is taken for another's"
+        is_content = self._data_is_next and 300 <= codes[-1] < 400
+        self._asked += 1 if is_content else octets.count(b"\r\n")
+        self._data_is_next = octets.endswith(b"DATA\r\n")
         self.heard += octets
 
     def settimeout(self, limit: float | None) -> None:
