@@ -24,6 +24,7 @@ class Posted:
     digest: str
     uid: int
     spool: str
+    at: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,6 +75,7 @@ class Books:
                 digest=letter.digest,
                 uid=letter.uid,
                 spool=spool,
+                at=monotonic(),
             )
 
     def took(self, taken: Taken) -> None:

@@ -8,26 +8,19 @@ said that it is in doubt, or where a kill lies between the two.
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 
-from tests.soak.books import Books, Posted, Taken
-from tests.soak.remains import Queued, Remains
+from tests.soak.accounts import Account, accounts_of
+from tests.soak.books import Books, Taken
+from tests.soak.remains import Remains
+from tests.soak.silence import silence
 
 _NEVER = float("inf")
 _AT_MOST = 20  # violations of one kind that are told
 
 
-@dataclass(slots=True, kw_only=True)
-class Account:
-    """One recipient: its copies, and whether it still waits."""
-
-    copies: list[Taken] = field(default_factory=list)
-    queued: list[Queued] = field(default_factory=list)
-
-
 def judge(books: Books, remains: Remains) -> list[str]:
     """Return all that is wrong."""
-    accounts = _accounts(books, remains)
+    accounts = accounts_of(books, remains)
     rules = (
         iter(books.troubles),
         _contents(books),
@@ -36,7 +29,7 @@ def judge(books: Books, remains: Remains) -> list[str]:
         _doubles(books, accounts),
         _twice(books),
         _refusals(books, remains),
-        _words(books, accounts),
+        silence(books, accounts),
         _rubbish(books, remains),
         _leftovers(remains),
         _lying(books, remains),
@@ -50,22 +43,12 @@ def judge(books: Books, remains: Remains) -> list[str]:
     return found
 
 
-def _accounts(books: Books, remains: Remains) -> Mapping[str, Account]:
-    accounts: dict[str, Account] = defaultdict(Account)
-    for taken in books.taken:
-        for recipient in taken.recipients:
-            accounts[recipient].copies.append(taken)
-    for each in remains.queued:
-        accounts[each.recipient].queued.append(each)
-    return accounts
-
-
 def summary(books: Books, remains: Remains) -> str:
     """Return the ledger in a few lines."""
     states = Counter(each.state for each in remains.queued)
     wanted = sum(len(each.recipients) for each in books.posted.values())
     copies = Counter(path for taken in books.taken for path in taken.recipients)
-    swallowed = len(_lost(books, _accounts(books, remains))[1])
+    swallowed = len(_lost(books, accounts_of(books, remains))[1])
     lines = (
         f"submitted    {wanted} recipients of {len(books.posted)} messages",
         f"written over {len(books.overwritten)} messages, {swallowed} of the new lost",
@@ -208,39 +191,6 @@ def _refusals(books: Books, remains: Remains) -> Iterator[str]:
             yield f"{each.recipient}: still {each.state}"
         if each.leased:
             yield f"{each.recipient}: still leased"
-
-
-def _words(books: Books, accounts: Mapping[str, Account]) -> Iterator[str]:
-    """Each acceptance and each delivery has its event; a kill may eat a few."""
-    unsaid: set[str] = set()
-    gone = books.removed.keys() | books.perhaps_removed
-    for recipient, account in accounts.items():
-        said = books.heard.delivered[recipient]
-        if said > 1 or said > len(account.copies):
-            times = f"{said} times, and was {len(account.copies)} times"
-            yield f"{recipient}: said to be delivered {times}"
-        settled = account.copies and not account.queued
-        if settled and not said and account.copies[0].key not in gone:
-            unsaid.add(account.copies[0].key)
-    may = sum(death.in_flight for death in books.deaths) + books.heard.lost
-    if len(unsaid) > may:
-        some = sorted(unsaid)[:5]
-        yield f"{len(unsaid)} messages delivered without a word ({may} may): {some}"
-    unheard = [
-        posted.key
-        for posted in books.posted.values()
-        if not books.heard.accepted[posted.key] and _came(posted, accounts)
-    ]
-    may = books.heard.lost + _WINDOW * len(books.deaths)
-    if len(unheard) > may:
-        yield f"{len(unheard)} messages accepted without a word: {unheard[:5]}"
-
-
-_WINDOW = 500  # submissions that share a commit, and may be eaten by one kill
-
-
-def _came(posted: Posted, accounts: Mapping[str, Account]) -> bool:
-    return any(each in accounts for each in posted.recipients)
 
 
 def _rubbish(books: Books, remains: Remains) -> Iterator[str]:

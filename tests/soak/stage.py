@@ -273,8 +273,8 @@ class Stage:
         if left:
             return f"in the drops: {sorted(left)[:5]} and so on, {len(left)}"
         status = self.keeper.ask(command="status") if self.keeper.ready else None
-        if status is None:
-            return "no daemon answers"
+        if status is None or not status["ok"]:
+            return f"no daemon answers: {status}"
         waiting = {
             state: number
             for state, number in status["counts"].items()
