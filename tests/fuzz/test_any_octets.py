@@ -13,7 +13,7 @@ from tests.fuzz.targets import TARGETS, target
 ROOT = Path(__file__).parents[2]
 KNOWN = sorted(CORPUS.glob("*/*"))
 SECONDS = 3  # of search, for each parser
-FEW = 300  # inputs in that time, on a machine that is busy
+FEW = 100  # inputs in that time, on a machine that is busy
 
 
 def name(path: Path) -> str:
