@@ -38,7 +38,7 @@ _MASK = _CLOSED | _GONE | _SELF
 _NOTHING = (-1, b"")
 
 _EVENT = struct.Struct("iIII")
-_BUFFER = 256 * 1024
+_BUFFER = 64 * 1024
 
 
 class InotifyWatch:

@@ -76,6 +76,9 @@ class Attempt:
             # Out of descriptors, say: that is our trouble, and it passes.
             now = self._clock.now()
             return self._judge.postpone(lease, now, error.reply, _UNREADABLE)
+        except MemoryError:  # the transport has dropped its connection
+            now, reply = self._clock.now(), Reply(451, "4.3.0", "out of memory")
+            return self._judge.postpone(lease, now, reply, _UNREADABLE)
         except Exception as error:  # noqa: BLE001 (this mail waits; all others go on)
             self._journal.emit(_bug("one attempt", error))
             outcomes = _all_deferred(lease, "a bug of ours", route.destination)

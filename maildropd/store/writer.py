@@ -172,6 +172,12 @@ class Writer:
             self._checkpoint()  # it may be the log that has no room
 
     def _commit(self, jobs: Sequence[Job]) -> list[Any]:
+        try:
+            return self._transact(jobs)
+        except MemoryError as error:  # SQLite's own, or ours: undo it in any case
+            raise sqlite3.OperationalError("out of memory") from error
+
+    def _transact(self, jobs: Sequence[Job]) -> list[Any]:
         self._committing = False
         connection = self._database.connection()
         transaction = Transaction(connection)

@@ -82,7 +82,7 @@ class Failing:
             case Unreadable():
                 self._leave(sight, str(error))
             case OutOfResources() | MemoryError():
-                self.left.tell(sight, str(error))
+                self.left.tell(sight, str(error) or "there is no memory to read it")
                 self._refuse()
             case TransientError():
                 self._refuse()

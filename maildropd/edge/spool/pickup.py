@@ -27,6 +27,7 @@ _SLICE = 256  # files looked at between two looks at what the kernel reports
 _HEARTBEAT = timedelta(seconds=20)
 _SEARCH = timedelta(seconds=2)  # for a directory that is gone
 _LAST_WAIT = timedelta(seconds=60)
+_BREATH = 1.0  # seconds
 _NOW = timedelta(0)
 
 
@@ -103,7 +104,10 @@ class Pickup:
     def _run(self) -> None:
         make(self._config.path)
         while not self._stopping.is_set():
-            self._turn()
+            try:
+                self._turn()
+            except MemoryError:  # the next look finds what this one left
+                self._stopping.wait(_BREATH)
         self._leave()
         self._heartbeats.rest(f"spool-{self._config.name}")
 

@@ -257,14 +257,17 @@ def test_a_message_without_content_is_held_and_said(desk: Desk) -> None:
     assert desk.store.counts()[State.HOLD] == 1
 
 
+@pytest.mark.parametrize(
+    "error", [StoreUnusable("too many open files"), MemoryError()], ids=type
+)
 def test_old_mail_that_cannot_be_read_just_now_is_neither_failed_nor_spun_on(
-    desk: Desk, monkeypatch: pytest.MonkeyPatch
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
-    """Out of file descriptors: our trouble, whatever the age of the mail."""
+    """Out of descriptors or memory: our trouble, whatever the age of the mail."""
 
     def unreadable(queue_id: QueueId) -> Iterator[bytes]:
         desk.relay.arrived.release()
-        raise StoreUnusable("too many open files")
+        raise error
 
     content = desk.store.content
     monkeypatch.setattr(desk.store, "content", unreadable)
@@ -281,7 +284,7 @@ def test_old_mail_that_cannot_be_read_just_now_is_neither_failed_nor_spun_on(
     assert view is not None
     assert view.recipients[0].state is State.READY
     (told,) = desk.journal.of(RecipientDeferred)
-    assert (told.queue_id, told.reply.text) == (name, "too many open files")
+    assert (told.queue_id, told.reply.text) == (name, str(error) or "out of memory")
     desk.go(timedelta(seconds=30))
     desk.journal.wait_for(MessageDone, 2)
 

@@ -16,7 +16,7 @@ from maildropd.edge.spool.pickup import Pickup
 from maildropd.host.clock import Clock, SystemClock
 from maildropd.host.heartbeat import Heartbeats
 from maildropd.host.inotify import InotifyWatch
-from maildropd.host.watch import PollWatch
+from maildropd.host.watch import Changes, PollWatch
 from maildropd.mail.service_events import SpoolWatched
 from tests.fakes.journal import FakeJournal
 from tests.unit.spool.stage import CONTENT, MAIL, PaperStore
@@ -179,5 +179,26 @@ def test_the_next_pickup_takes_over_where_the_last_one_stopped(live: Live) -> No
     live.drop("two")
 
     live.start()
+
+    live.wait_for()
+
+
+def test_a_spool_outlives_a_moment_without_memory(
+    live: Live, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its thread ended, and the drop was dead until the watchdog noticed."""
+    wait, struck = InotifyWatch.wait, threading.Event()
+
+    def stumble(self: InotifyWatch, timeout: timedelta) -> Changes:
+        if not struck.is_set():
+            struck.set()
+            raise MemoryError
+        return wait(self, timeout)
+
+    monkeypatch.setattr(InotifyWatch, "wait", stumble)
+    live.start()
+    assert struck.wait(10)
+
+    live.drop("mail")
 
     live.wait_for()

@@ -151,10 +151,12 @@ def test_without_memory_a_mail_is_no_bug(stage: Stage) -> None:
     stage.store.before_reading = stumble
     stage.closed("mail")
     stage.store.before_reading = lambda: None
+    (told,) = stage.journal.of(FileLeftAlone)
 
     stage.rest()
 
     assert stage.contents == [CONTENT]
+    assert told.reason == "there is no memory to read it"
     assert stage.journal.of(InternalError) == []
 
 

@@ -160,6 +160,25 @@ def test_a_large_content_refused_for_want_of_room_leaves_no_file(
     assert list((tmp_path / "content").iterdir()) == []
 
 
+def test_a_change_for_which_there_is_no_memory_is_undone_and_said(
+    store: SqliteStore, stage: Stage, journal: FakeJournal
+) -> None:
+    """It ended the writer, and with it the daemon."""
+
+    def stumble(transaction: Transaction) -> None:
+        transaction.execute("DELETE FROM recipient")
+        raise MemoryError
+
+    queue_id = stage.add()
+
+    with pytest.raises(StoreUnusable, match="out of memory"):
+        store._change(stumble).result(WAIT)
+
+    assert stage.recipients(queue_id)
+    assert len(journal.of(StoreTrouble)) == 1
+    assert stage.deliver(stage.claim()[0]).done
+
+
 def test_a_refused_key_is_no_trouble_of_the_disk(
     stage: Stage, journal: FakeJournal
 ) -> None:
@@ -192,11 +211,11 @@ def test_a_loop_that_dies_leaves_nobody_waiting(
     )
 
     def buggy(_: Transaction) -> None:
-        raise MemoryError("not even for this")
+        raise SystemExit("not even for this")
 
     broken = writer.submit(buggy)
     waiting = [writer.submit(lambda _: 1) for _ in range(3)]
-    with pytest.raises(MemoryError):
+    with pytest.raises(SystemExit):
         writer.run()
     clock.forward(timedelta(minutes=1))
 
