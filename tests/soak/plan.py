@@ -220,8 +220,11 @@ def _rivals(scene: Scene) -> Iterator[Step]:
 def _killers(scene: Scene) -> Iterator[Step]:
     dice = scene.dice
     for begin, end in scene.spans(3.0, 0.0, 1.5):
-        how = dice.choice(("kill", "kill", "kill", "stop", "hurry"))
-        yield Step(at=begin, act=how)
+        how = dice.choice(("kill", "kill", "strike", "strike", "stop", "hurry"))
+        words: tuple[str, ...] = ()
+        if how == "strike":
+            words = (",".join(str(next(scene.numbers)) for _ in range(40)),)
+        yield Step(at=begin, act=how, words=words)
         yield Step(at=end, act="start")
 
 

@@ -24,6 +24,8 @@ _AFTERMATH = 10.0  # seconds after which a full disk excuses nothing any more
 _MEMORY = 16 * 1024  # KiB between two rests: what an allocator may keep
 _THREADS = 6  # asyncio's pool for the control socket grows as it is used
 _RESTART = 1.0
+_MOMENT = 0.001
+_MOMENTS = 300
 
 
 class Stage:
@@ -86,6 +88,20 @@ class Stage:
         if self.keeper.here:
             self.books.died(self._history.in_flight())
             self.keeper.kill()
+
+    def _strike(self, numbers: str) -> None:
+        """Kill it when it has just taken the first of many, and removed none."""
+        before, waiting = self._taken, threading.Event()
+        self.writers.leave("drop", "unsynced", "small", numbers)
+        for _ in range(_MOMENTS):
+            if self._taken > before:
+                break
+            waiting.wait(_MOMENT)
+        self._kill()
+
+    @property
+    def _taken(self) -> int:
+        return self.books.heard.kinds["MessageAccepted"]
 
     def _hurry(self) -> None:
         self.keeper.stop()

@@ -4,6 +4,8 @@
 import os
 import re
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,7 +33,7 @@ def vitals(pid: int) -> Vitals:
     return Vitals(
         pid=pid,
         memory=int(found[1]),
-        descriptors=tuple(sorted(map(_leads_to, (root / "fd").iterdir()))),
+        descriptors=tuple(sorted(_open(root / "fd"))),
         threads=len(tasks),
         children=sum(map(len, children)),
     )
@@ -52,5 +54,7 @@ def growth(before: Vitals, after: Vitals, memory: int, threads: int) -> list[str
     return found
 
 
-def _leads_to(descriptor: Path) -> str:
-    return _NUMBER.sub("", os.readlink(descriptor))
+def _open(folder: Path) -> Iterator[str]:
+    for descriptor in folder.iterdir():
+        with suppress(FileNotFoundError):  # closed by now
+            yield _NUMBER.sub("", os.readlink(descriptor))

@@ -44,10 +44,14 @@ class Writers:
         self._keys: dict[bytes, str] = {}  # by path: who lies there, last
 
     def leave(self, spool: str, manner: str, size: str, numbers: str) -> None:
-        """Leave some letters, each at one go."""
-        for number in map(int, numbers.split(",")):
-            self.begin(spool, manner, size, str(number))
-            self.finish(str(number))
+        """Leave some letters at one go; a bare one must not wait for the others."""
+        one_by_one = manner == "bare"
+        for number in numbers.split(","):
+            self.begin(spool, manner, size, number)
+            if one_by_one:
+                self.finish(number)
+        for number in numbers.split(","):
+            self.finish(number)
 
     def begin(self, spool: str, manner: str, size: str, number: str) -> None:
         """Begin to write a letter."""
