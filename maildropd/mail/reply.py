@@ -5,7 +5,6 @@ import re
 from dataclasses import dataclass
 
 _STATUS = re.compile(r"([245]\.\d{1,3}\.\d{1,3})(?:\s+|$)")
-_UNPRINTABLE = re.compile(r"[^\x20-\x7e\xa0-\U0010ffff]+")
 _TEXT_LIMIT = 500
 
 
@@ -32,8 +31,9 @@ class Reply:
     def parse(cls, code: int, text: bytes | str) -> "Reply":
         """Make a reply of what a server sent, whatever that was.
 
-        Never raise: octets that are not UTF-8 are replaced, control
-        characters become blanks, and long text is cut.
+        Never raise: octets that are not UTF-8 are replaced, characters that
+        control a terminal or turn its lines round become blanks, and long
+        text is cut.
         """
         if isinstance(text, bytes):
             text = text.decode("utf-8", "replace")
@@ -44,7 +44,7 @@ class Reply:
         status = found[1] if found else ""
         if found:
             lines = [_without(line, found[1]) for line in lines]
-        said = _UNPRINTABLE.sub(" ", " ".join(filter(None, lines)))
+        said = _printable(" ".join(filter(None, lines))[: 2 * _TEXT_LIMIT])
         own_class = str(min(code // 100, 5)) if code >= 400 else "2"
         if not status.startswith(own_class):
             status = f"{own_class}.0.0"
@@ -67,6 +67,12 @@ class Reply:
 
     def __str__(self) -> str:
         return f"{self.code} {self.text}".rstrip()
+
+
+def _printable(text: str) -> str:
+    if text.isprintable():
+        return text
+    return "".join(each if each.isprintable() else " " for each in text)
 
 
 def _without(line: str, status: str) -> str:

@@ -144,6 +144,7 @@ class Scene:
     def __exit__(self, *_: object) -> None:
         """End the server."""
         self._stack.close()
+        self._listener.close()
 
     def behave(self) -> None:
         """Have a good server from now on."""

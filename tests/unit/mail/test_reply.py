@@ -82,3 +82,30 @@ def test_an_error_has_the_reply_of_its_kind_with_its_own_words() -> None:
     assert StoreFull("no room").reply == Reply(452, "4.3.1", "no room")
     assert TooLarge("too large").reply.permanent
     assert MailError("x", Reply(421, "4.3.2", "y")).reply.text == "y"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "\x1b[31mred",
+        "\u202egnihton",
+        "a\u2028b",
+        "\x85",
+        "\ufeff",
+        "\u200b",
+        "\x00" * 9,
+    ],
+)
+def test_what_would_control_a_terminal_becomes_blanks(text: str) -> None:
+    """Some turn the rest of the line round, and so forge what it says."""
+    reply = Reply.parse(550, f"5.1.1 no {text} user".encode())
+
+    assert reply.text.isprintable()
+    assert reply.text.startswith("no ")
+    assert reply.text.endswith(" user")
+
+
+def test_words_in_other_scripts_are_kept() -> None:
+    text = "Postfach \xfcberf\xfcllt, \u6ca1\u6709\u7528\u6237 \U0001f4ed"
+
+    assert Reply.parse(552, text.encode()).text == text
