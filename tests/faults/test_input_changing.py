@@ -163,6 +163,7 @@ def test_a_mail_that_is_locked_while_it_is_read_waits(stage: Stage) -> None:
         lock.touch()
         stage.daemon.signal(signal.SIGCONT)
         stage.polls(2)
+        assert path.exists()
         assert _delivered(stage, path.name) == 0
         lock.unlink()
         stage.delivered(path.name, path.name, wire(old()))

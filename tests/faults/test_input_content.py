@@ -15,6 +15,7 @@ from tests.fakes.smtp_peer import Taken
 from tests.faults.input_stage import MB, Stage, opened, wire
 
 LIMIT = 25 * MB
+EDGE = 5 * 65536  # of a block, in a mail that is large enough to be read in blocks
 
 
 @pytest.fixture(scope="module")
@@ -60,18 +61,18 @@ def test_a_content_arrives_as_it_was_left(
 
 @pytest.mark.parametrize("before", [b"\n", b"\r", b"\r\n"])
 @pytest.mark.parametrize("after", [b"\n", b"\r", b"\r\n"])
-@pytest.mark.parametrize("size", [0, 65_533, 262_141])
+@pytest.mark.parametrize("at", [20, EDGE - 2, EDGE - 1, EDGE, EDGE + 1])
 def test_nothing_is_smuggled_behind_a_dot_of_ones_own(
-    stage: Stage, before: bytes, after: bytes, size: int
+    stage: Stage, before: bytes, after: bytes, at: int
 ) -> None:
     r"""CVE-2023-51764 and its kind: one side takes \n.\r\n for the end.
 
-    At the edges of the blocks in which a mail is read, too.
+    The dot also where two of the blocks meet in which a large mail is read.
     """
-    name = f"smuggle-{before.hex()}-{after.hex()}-{size}"
+    name = f"smuggle-{before.hex()}-{after.hex()}-{at}"
     evil = b"MAIL FROM:<evil@x>%sRCPT TO:<evil@x>%sDATA%s" % (after, after, after)
-    dots = b"".join(b"x" * more + before + b"." + after + evil for more in range(6))
-    content = b"Subject: x\n\n" + b"x" * size + dots + b"A line.\n"
+    start = b"Subject: x\n\n".ljust(at - len(before), b"x") + before
+    content = start + b"." + after + evil + before + b"." + after + b"A line.\n"
     before_it = len(stage.server.ledger)
 
     stage.daemon.put(name, to(name) + content)
@@ -79,7 +80,10 @@ def test_nothing_is_smuggled_behind_a_dot_of_ones_own(
 
     taken = stage.arrives(name)
     assert not re.search(rb"\r(?!\n)|(?<!\r)\n", taken.content)
-    assert len(stage.server.ledger) == before_it + 1
+    came = [each.recipients[0] for each in stage.server.ledger[before_it:]]
+    assert [path for path in came if not path.startswith("good")] == [
+        f"{name}@example.net"
+    ]
     assert not any(b"evil" in line for line in stage.server.heard)
 
 
