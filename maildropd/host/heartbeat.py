@@ -11,6 +11,8 @@ from datetime import timedelta
 
 from maildropd.host.clock import Clock
 
+_ABSENCE = timedelta(minutes=2)  # of one who asks every few seconds
+
 
 class Heartbeats:
     """The promises of all loops; safe to call from any thread."""
@@ -20,6 +22,7 @@ class Heartbeats:
         self._clock = clock
         self._lock = threading.Lock()
         self._promises: dict[str, timedelta] = {}
+        self._asked: timedelta | None = None
 
     def beat(self, loop: str, within: timedelta) -> None:
         """Promise, for a loop, to be back within this time."""
@@ -32,7 +35,16 @@ class Heartbeats:
             self._promises.pop(loop, None)
 
     def late(self) -> tuple[str, ...]:
-        """Return the loops whose promise is broken."""
+        """Return the loops whose promise is broken.
+
+        Who asks after a long absence was stopped, and so was everybody else:
+        that time does not count.
+        """
         now = self._clock.monotonic()
         with self._lock:
+            absence = now - (now if self._asked is None else self._asked)
+            self._asked = now
+            if absence > _ABSENCE:
+                for name in self._promises:
+                    self._promises[name] += absence
             return tuple(name for name, by in self._promises.items() if by < now)

@@ -14,10 +14,12 @@ LIBRARIES = (
 class WallClock:
     """Sets the time of day of those who run in its environment (libfaketime).
 
-    The kernel's other clocks stay true, and so do the times of files.
+    The times of files stay true.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, others_too: bool = False) -> None:
+        """Leave the other clocks alone, or else set them along."""
+        self._others_too = others_too
         self.library = next((path for path in LIBRARIES if path.exists()), None)
         self._file = folder / "wall-clock"
         self._ahead = timedelta(0)
@@ -25,12 +27,11 @@ class WallClock:
 
     @property
     def environment(self) -> dict[str, str]:
-        return {
+        only = {} if self._others_too else {"DONT_FAKE_MONOTONIC": "1"}
+        return only | {
             "LD_PRELOAD": str(self.library),
             "FAKETIME_TIMESTAMP_FILE": str(self._file),
             "FAKETIME_NO_CACHE": "1",
-            "DONT_FAKE_MONOTONIC": "1",
-            "FAKETIME_DONT_FAKE_MONOTONIC": "1",
             "NO_FAKE_STAT": "1",
         }
 

@@ -3,6 +3,7 @@
 
 import json
 import os
+import signal
 import threading
 from collections.abc import Iterator
 from datetime import datetime, timedelta
@@ -44,6 +45,18 @@ def daemon(
     daemon.environment = clock.environment
     yield daemon
     daemon.stop()
+
+
+class Gate:
+    """Holds a message on the wire."""
+
+    def __init__(self) -> None:
+        self.reached, self.opened = threading.Event(), threading.Event()
+
+    def __call__(self, peer: Peer) -> None:
+        self.reached.set()
+        assert self.opened.wait(30)
+        peer.usual()
 
 
 def mail(name: str) -> bytes:
@@ -105,23 +118,17 @@ def test_mail_that_is_on_the_wire_goes_through_once(
     daemon: DaemonProcess, server: SmtpServer, clock: WallClock, by: timedelta
 ) -> None:
     """Its lease seemed to have ended long ago, or not to end before tomorrow."""
-    at_dot, go_on = threading.Event(), threading.Event()
-
-    def wait(peer: Peer) -> None:
-        at_dot.set()
-        assert go_on.wait(30)
-        peer.usual()
-
-    server.on("dot", wait, matching="", times=1)
+    gate = Gate()
+    server.on("dot", gate, times=1)
     daemon.start()
     daemon.put("1", mail("first"))
-    assert at_dot.wait(30)
+    assert gate.reached.wait(30)
 
     clock.set(by)
     daemon.put("2", mail("second"))
     daemon.wait_for("ClockJumped")
     daemon.wait_for("MessageDone")
-    go_on.set()
+    gate.opened.set()
     daemon.wait_for("MessageDone", 2)
 
     assert sorted(arrived(server)) == ["first", "second"]
@@ -233,6 +240,39 @@ def test_certificates_go_by_the_time_of_day(tmp_path: Path, clock: WallClock) ->
 
     assert "expired" in failed["MESSAGE"]
     assert arrived(server) == ["secret"]
+
+
+def test_a_daemon_that_was_stopped_for_hours_goes_on_as_if_nothing_had_been(
+    tmp_path: Path, server: SmtpServer
+) -> None:
+    """All leases have ended, and all promises seem to be broken."""
+    clock = WallClock(tmp_path, others_too=True)
+    if clock.library is None:
+        pytest.skip("libfaketime is missing (faketime)")
+    gate = Gate()
+    server.on("dot", gate, times=1)
+    daemon = DaemonProcess(tmp_path, server.port)
+    daemon.environment = clock.environment
+    daemon.start()
+    try:
+        daemon.put("1", mail("first"))
+        assert gate.reached.wait(30)
+        daemon.signal(signal.SIGSTOP)
+        clock.set(5 * HOUR)
+        daemon.signal(signal.SIGCONT)
+        daemon.put("2", mail("second"))
+        daemon.wait_for("MessageDone")
+        status = daemon.control("status")
+        gate.opened.set()
+        daemon.wait_for("MessageDone", 2)
+    finally:
+        daemon.signal(signal.SIGCONT)
+        daemon.stop()
+
+    assert status.returncode == 0
+    assert sorted(arrived(server)) == ["first", "second"]
+    assert daemon.of("LoopStuck") == daemon.of("LeaseLost") == []
+    assert daemon.of("ClockJumped") == []
 
 
 def _shown(

@@ -13,8 +13,10 @@ from pathlib import Path
 
 import pytest
 
+from maildropd.host import sockets
 from maildropd.mail.events import MessageDone
 from maildropd.mail.service_events import JournalLagged
+from tests.fakes.actions import hang
 from tests.fakes.smtp_server import SmtpServer
 from tests.integration.daemon import HOME, DaemonProcess, command
 
@@ -171,6 +173,31 @@ def test_where_there_is_no_inotify_the_drop_is_polled_until_there_is(
 
     assert watched["MAILDROP_WATCH"] == "inotify"
     assert len(daemon.of("WatchDegraded")) == 1
+
+
+def test_everything_hangs_and_the_daemon_still_stops(
+    daemon: DaemonProcess, server: SmtpServer
+) -> None:
+    """The relay says nothing, an operator says nothing, a mail is locked."""
+    server.on("dot", hang())
+    path = daemon.folder / "maildropd.conf"
+    path.write_text("[daemon]\ndrain_timeout = 2s\n" + path.read_text())
+    daemon.start()
+    (daemon.drop / "locked.lck").touch()
+    daemon.put("locked", MAIL % 99)
+    for number in range(10):
+        daemon.put(f"{number}", MAIL % number)
+    server.wait(lambda server: server.heard.count(b"DATA\r\n") >= 4)
+
+    with sockets.connect(daemon.folder / "run" / "control", 10):
+        assert daemon.stop() == 0
+
+    server.forget()
+    (daemon.drop / "locked.lck").unlink()
+    daemon.start()
+    daemon.control("flush")
+    daemon.wait_for("MessageDone", 11)
+    assert len({each.recipients for each in server.delivered}) == 11
 
 
 def _entry(datagram: bytes) -> dict[str, str]:
