@@ -99,6 +99,7 @@ def ledger(said: bytes, heard: bytes) -> tuple[list[Offered], list[int]]:
     answers = iter(codes[1:])
     offered: list[Offered] = []
     accepted: set[bytes] = set()
+    is_open = False
     at = 0
     while at < len(heard):
         line, _, _ = heard[at:].partition(b"\r\n")
@@ -106,12 +107,15 @@ def ledger(said: bytes, heard: bytes) -> tuple[list[Offered], list[int]]:
         code = next(answers, None)
         verb = line[:4].upper()
         if verb in (b"MAIL", b"RSET", b"EHLO", b"HELO"):
+            assert not (verb == b"MAIL" and is_open), "a transaction within another"
+            is_open = verb == b"MAIL" and code is not None and code < 300
             accepted = set()
         elif verb == b"RCPT" and code and code < 300:
             accepted.add(line)
         elif verb == b"DATA" and code and 300 <= code < 400 and at < len(heard):
             content, end, _ = (b"\r\n" + heard[at:]).partition(b"\r\n.\r\n")
             at += len(content) - 2 + len(end)
+            is_open = False
             if end:
                 answer = next(answers, None)
                 offered.append(Offered(content, frozenset(accepted), answer))
