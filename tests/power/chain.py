@@ -29,6 +29,7 @@ class Plan:
     """What happens in one life."""
 
     early: bool  # the cut comes while the daemon starts and recovers
+    rush: int  # or when so many copies of a large backlog have arrived
     backlog: int  # messages left before the daemon starts
     writers: int
     delay: float  # from the start of the load to the cut
@@ -38,14 +39,16 @@ class Plan:
 
 def plan(chance: random.Random) -> Plan:
     """Make up a life."""
-    early = chance.random() < 0.3
+    kind = chance.random()
+    early, rush = kind < 0.3, kind > 0.85
     delay = chance.uniform(0.05, 0.4) if early else chance.uniform(0, 0.6) ** 1.5
     return Plan(
         early=early,
-        backlog=chance.choice([0, 0, 3, 20]),
+        rush=chance.randrange(2, 70) if rush else 0,
+        backlog=80 if rush else chance.choice([0, 0, 3, 20]),
         writers=chance.choice([1, 2, 3]),
         delay=delay,
-        sync=chance.choice([0, 0, 0, 2, 5, 15]),
+        sync=chance.choice([0, 15] if rush else [0, 0, 0, 2, 5, 15]),
         lull=chance.choice([0, 0, chance.uniform(0, 0.15)]),
     )
 
@@ -106,23 +109,39 @@ class Chain:
         )
 
     def _live(self, plan: Plan) -> None:
+        arrived = self._ledger.copies
         self._load.leave(plan.backlog)
         self._machine.boot(plan.sync)
-        if not plan.early:
-            self._machine.wait_ready()
-            self._settle()
-            if self._ledger.wrongs:
-                return  # as they are now, the disks tell most
-        self._load.start(plan.writers, self._chance)
-        end = time.monotonic() + plan.delay
-        self._until(end - plan.lull)
-        self._load.stop()
-        self._until(end)
+        if plan.rush:
+            self._rush(arrived + plan.rush)
+        else:
+            self._work(plan)
+        if self._ledger.wrongs:
+            return  # as they are now, the disks tell most
         self._machine.cut()
         self._load.join()
         self._machine.operators.clear()
         self._machine.restore()
         inspect(self._ledger, self._machine.drop)
+
+    def _rush(self, copies: int) -> None:
+        """Let the daemon work as fast as it can, until it has got so far."""
+        with self._ledger.changed:
+            self._ledger.changed.wait_for(
+                lambda: self._ledger.copies >= copies or self._ledger.complaints,
+                DEADLINE,
+            )
+
+    def _work(self, plan: Plan) -> None:
+        """Let writers and the operator work for a while."""
+        if not plan.early:
+            self._machine.wait_ready()
+            self._settle()
+        self._load.start(plan.writers, self._chance)
+        end = time.monotonic() + plan.delay
+        self._until(end - plan.lull)
+        self._load.stop()
+        self._until(end)
 
     def _last_life(self) -> None:
         self._machine.boot(sync=0)

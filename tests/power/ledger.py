@@ -101,6 +101,7 @@ class Ledger:
         self.changed = threading.Condition(self.lock)
         self.life = 0
         self.cuts = 0
+        self.copies = 0
         self.entries: dict[int, Entry] = {}
         self.bad: dict[int, Oddity] = {}
         self.drafts: dict[int, Oddity] = {}
@@ -132,6 +133,7 @@ class Ledger:
     def taken(self, life: int, addresses: Iterable[str], digest: bytes) -> None:
         """Note that the server took a copy."""
         with self.changed:
+            self.copies += 1
             for address in addresses:
                 if fate := self._fate(address):
                     fate.copies.append(Copy(life=life, digest=digest))
