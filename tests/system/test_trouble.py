@@ -5,6 +5,7 @@ from collections import Counter
 from time import monotonic
 
 from maildropd.mail.events import MessageDone, RecipientDelivered
+from maildropd.mail.host_events import DescriptorsShort
 from maildropd.mail.route_events import RouteFailed, RouteRestored
 from maildropd.mail.service_events import ServiceReady, WatchDegraded
 from tests.system.host import UNIT, Host
@@ -16,6 +17,16 @@ from tests.system.wire import Wire
 
 CONNECTIONS = 4
 IN_FLIGHT = 3  # of a connection: one on the wire, two outcomes not yet on disk
+ASK_FOR_BOOT = (
+    "import sqlite3; store = sqlite3.connect('/var/lib/maildropd/queue.db');"
+    "print(store.execute('SELECT boot FROM clock').fetchone()[0])"
+)
+JOURNALD = (
+    "systemd-journald.socket",
+    "systemd-journald-dev-log.socket",
+    "systemd-journald-audit.socket",
+    "systemd-journald.service",
+)
 PROMPT = "[Service]\nRestartSec=100ms\n"
 
 
@@ -94,6 +105,54 @@ def test_while_journald_stands_still_for_ten_seconds_mail_flows(
     everybody = {mail.sender for mail in mails(range(610))}
     until(lambda: everybody <= host.senders())
     until(lambda: len(host.until_said(MessageDone.event_id)) == len(everybody))
+
+
+def test_while_journald_is_stopped_mail_flows(host: Host, smarthost: Postfix) -> None:
+    numbers = range(300)
+    host.drop_in("watchdog", "[Service]\nWatchdogSec=3s\n")
+    host.start()
+    before = host.main_pid()
+
+    host.machine.run("systemctl", "stop", *JOURNALD)
+    try:
+        host.drop(numbers)
+        until(lambda: smarthost.count() >= copies(numbers))
+    finally:
+        host.machine.run("systemctl", "start", *JOURNALD)
+
+    assert judge(mails(numbers), smarthost.mails()) == Verdict()
+    assert (host.main_pid(), host.restarts()) == (before, 0)
+    everybody = {mail.sender for mail in mails(numbers)}
+    until(lambda: everybody <= host.senders())
+    until(lambda: len(host.until_said(MessageDone.event_id)) == len(everybody))
+
+
+def test_with_few_descriptors_it_makes_few_connections(
+    host: Host, smarthost: Postfix
+) -> None:
+    """Its system call filter does not let it ask for the limit in the usual way."""
+    numbers = range(100)
+    host.drop_in("few", "[Service]\nLimitNOFILE=64\n")
+    host.configure(max_connections="100")
+    host.start()
+
+    (short,) = host.until_said(DescriptorsShort.event_id)
+    host.drop(numbers)
+    until(lambda: smarthost.count() >= copies(numbers))
+
+    assert int(short["MAILDROP_LIMIT"]) == 64
+    assert "works" in host.ctl("status")
+    assert judge(mails(numbers), smarthost.mails()) == Verdict()
+
+
+def test_the_queue_knows_in_which_boot_its_time_is(host: Host) -> None:
+    """By that a clock that is set while the service is down changes nothing."""
+    host.start()
+    kernels = host.machine.run("cat", "/proc/sys/kernel/random/boot_id")
+
+    kept = host.machine.run("python3", "-c", ASK_FOR_BOOT)
+
+    assert kept.strip() == kernels.strip().replace("-", "")
 
 
 def test_a_smarthost_that_refuses_connections_is_waited_for(
