@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import pytest
 
+from maildropd.edge.spool import rest
 from maildropd.mail.service_events import LockAbandoned
 from tests.unit.spool.stage import CONTENT, MAIL, POLL, SETTLE, Stage
 
@@ -79,6 +80,24 @@ def test_a_lock_that_was_left_behind_expires_though_the_clock_was_set(
 
     assert len(stage.journal.of(LockAbandoned)) == 1
     assert stage.names() == []
+
+
+def test_a_flood_of_files_from_the_future_fills_no_memory_and_is_taken(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Anybody may give his files any time; a hundred thousand were 30 MB."""
+    monkeypatch.setattr(rest, "_MOST", 10)
+    future = stage.clock.wall().timestamp() + YEAR.total_seconds()
+    for number in range(25):
+        os.utime(stage.write(f"mail{number}"), (future, future))
+
+    stage.rest()
+    assert len(stage.pickup._taker._rest._first_seen) <= 10
+    assert 0 < len(stage.contents) < 25
+    for _ in range(10):
+        stage.rest(POLL)
+
+    assert len(stage.contents) == 25
 
 
 def _touch(stage: Stage, name: str) -> None:
