@@ -18,6 +18,8 @@ from tests.soak.stage import Stage
 from tests.soak.vitals import Vitals
 
 _TOLD = 30  # of the last steps
+_LATE = 3.0
+_WAITED_FOR = frozenset(("mistake", "rival", "flood", "ambush", "strike"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,6 +97,8 @@ def _act(stage: Stage, steps: Sequence[Step], done: list[Step]) -> None:
     for step in steps:
         waiting.wait(max(0.0, began + step.at - monotonic()))
         rests = monotonic()
+        if step.act in _WAITED_FOR and rests > began + step.at + _LATE:
+            continue  # on a slow machine less happens, but it ends in time
         stage.do(step)
         done.append(step)
         if step.act == "rest":  # what follows keeps its distance
