@@ -22,6 +22,8 @@ class Heard:
         self.quarantined = 0
         self.left_alone: set[str] = set()  # file names, since the last start
         self.lost = 0  # events
+        self.untidy = 0  # orphans that were found behind a stop in peace
+        self._stopped = False  # in peace, and not ready again
         self.waiting: dict[str, str] = {}  # keys by queue id, as far as we know
         self._handlers: Mapping[str, Callable[[Event], None]] = {
             "MessageAccepted": self._accepted,
@@ -33,6 +35,9 @@ class Heard:
             "FileLeftAlone": self._left,
             "ServiceStarting": self._started,
             "JournalLagged": self._lagged,
+            "ServiceStopped": self._stopped_in_peace,
+            "ServiceReady": self._ready,
+            "OrphansSwept": self._swept,
         }
 
     def add(self, kind: str, event: Event) -> None:
@@ -69,3 +74,12 @@ class Heard:
 
     def _lagged(self, event: Event) -> None:
         self.lost += int(event["MAILDROP_DROPPED"])
+
+    def _stopped_in_peace(self, _: Event) -> None:
+        self._stopped = True
+
+    def _ready(self, _: Event) -> None:
+        self._stopped = False
+
+    def _swept(self, event: Event) -> None:
+        self.untidy += int(event["MAILDROP_FILES"]) * self._stopped

@@ -235,6 +235,8 @@ def _leftovers(remains: Remains) -> Iterator[str]:
 def _lying(books: Books, remains: Remains) -> Iterator[str]:
     """In the drops, only directories are left."""
     directories = {name for name, kind in books.spoilt.items() if kind == "directory"}
+    if books.heard.untidy:
+        yield f"{books.heard.untidy} orphans behind a stop in peace"
     for name in sorted(remains.drops - directories):
         if not name.endswith(".lck"):
             yield f"still in a drop: {name!r}"

@@ -165,7 +165,7 @@ class Stage:
         waiting = self.books.waiting()
         if not self.keeper.ready or not waiting:
             return
-        place = int(float(pick) * len(waiting))
+        place = min(int(float(pick) * len(waiting)), len(waiting) - 1)
         queue_id, key = waiting[place]
         self._operated = monotonic()
         if act == "remove":

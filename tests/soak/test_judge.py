@@ -189,6 +189,12 @@ def an_orphan(world: World) -> None:
     world.keep(contents=frozenset(("4XK2",)))
 
 
+def an_orphan_swept(world: World) -> None:
+    """The last start sweeps what the last stop should not have left."""
+    world.say("ServiceStopped")
+    world.say("OrphansSwept", FILES="1")
+
+
 def a_temporary_file(world: World) -> None:
     world.keep(state=frozenset(("queue.db", "content", ".x.tmp")))
 
@@ -235,6 +241,7 @@ BREACHES: Mapping[Callable[[World], None], str] = {
     good_mail_set_aside: "nobody knows why",
     left_in_the_drop: "still in a drop",
     an_orphan: "content without message",
+    an_orphan_swept: "1 orphans behind a stop in peace",
     a_temporary_file: "in the state directory",
     a_lock: "still locked",
     a_broken_database: "page 7",
@@ -303,6 +310,12 @@ def killed_and_in_doubt(world: World) -> None:
         world.say("RecipientInDoubt", RECIPIENT=recipient)
 
 
+def a_kill_left_an_orphan(world: World) -> None:
+    world.say("ServiceStopped")
+    world.say("ServiceReady")
+    world.say("OrphansSwept", FILES="1")
+
+
 def set_aside(world: World) -> None:
     world.books.spoilt |= {"bad7": "empty", "bad8": "directory"}
     name = "20260101T000000Z-bad7"
@@ -318,6 +331,7 @@ REASONS = (
     in_doubt,
     killed_in_flight,
     killed_and_in_doubt,
+    a_kill_left_an_orphan,
     set_aside,
 )
 
