@@ -25,7 +25,7 @@ SOON = 5.0  # seconds to the next good message
 GOOD = b"##To:%s\n##From:app@example.org\nSubject: good\n\nA line.\n"
 # Root without its right to read everything, as a service has it.
 AS_A_SERVICE = ["setpriv", "--bounding-set", "-dac_override,-dac_read_search", "--"]
-CONFIG = "poll_interval = 100ms\n"
+CONFIG = "poll_interval = 50ms\n"
 
 
 class Stage:

@@ -21,6 +21,7 @@ SLOW = """
 path = slow
 quarantine = slow-quarantine
 settle_time = 1s
+lock_expiry = 1s
 poll_interval = 100ms
 """
 SIZE = 12 * MB
@@ -191,6 +192,26 @@ def test_a_mail_that_grows_for_long_is_not_read_before_it_is_at_rest(
         assert eyes.opened("growing") == 1
 
     assert taken.content == wire(content)
+
+
+def test_a_lock_that_was_left_behind_holds_its_mail_for_a_time_and_no_other(
+    stage: Stage,
+) -> None:
+    """It wedged zope.sendmail for hours, and let Postal delete the mail."""
+    slow = stage.daemon.folder / "slow"
+
+    with stage.lean(), Eyes(slow) as eyes:
+        (slow / "wedged.lck").touch()
+        (slow / ".wedged").write_bytes(mail("wedged", NEW))
+        (slow / ".wedged").rename(slow / "wedged")
+        stage.good()
+        stage.event("LockAbandoned", "wedged")
+        event = stage.event("MessageQuarantined", "wedged")
+        assert eyes.opened("wedged") == 0
+
+    place = Path(event["MAILDROP_QUARANTINE"])
+    assert place.read_bytes() == mail("wedged", NEW)
+    assert _delivered(stage, "wedged") == 0
 
 
 def test_half_a_mail_that_makes_no_sense_yet_is_left_for_its_second_half(
