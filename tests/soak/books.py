@@ -92,6 +92,7 @@ class Books:
         """A daemon is about to be killed."""
         with self._lock:
             self.deaths.append(Death(at=monotonic(), in_flight=in_flight))
+            self.heard.killed()
 
     def trouble(self, what: str) -> None:
         """Something happened that never may."""

@@ -46,6 +46,10 @@ class Heard:
         if handler := self._handlers.get(kind):
             handler(event)
 
+    def killed(self) -> None:
+        """What comes next is not behind a stop in peace."""
+        self._stopped = False
+
     def _accepted(self, event: Event) -> None:
         key = event.get("MAILDROP_MESSAGE_ID", "").strip("<>").partition("@")[0]
         self.accepted[key] += 1
