@@ -188,7 +188,7 @@ def _operators(scene: Scene) -> Iterator[Step]:
 
 def _administrators(scene: Scene) -> Iterator[Step]:
     dice = scene.dice
-    for at in scene.moments(2.5):
+    for at in scene.moments(1.5):
         if dice.random() < 0.3:
             yield Step(at=at, act="mistake", words=(dice.choice(MISTAKES),))
         else:

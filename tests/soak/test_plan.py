@@ -33,15 +33,18 @@ def test_everything_is_in_a_schedule_of_three_minutes(seed: int) -> None:
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_nothing_is_killed_between_two_looks_at_one_life(seed: int) -> None:
-    """Memory of two processes cannot be compared."""
-    steps = plan(seed, 120)
+    """Memory of two processes cannot be compared.
+
+    And a thread that each reload leaves behind must show beside those of a pool.
+    """
+    steps = plan(seed, 160)
 
     warm = steps.index(next(s for s in steps if s.words == ("warm",)))
     life = steps.index(next(s for s in steps if s.words == ("life",)))
 
     assert not {s.act for s in steps[1:life]} & {"kill", "stop", "hurry"}
     assert named(steps[life:], "kill")
-    assert len(named(steps[warm:life], "change")) >= 3
+    assert len(named(steps[warm:life], "change")) > 8
 
 
 @pytest.mark.parametrize("seed", SEEDS)
