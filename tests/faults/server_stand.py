@@ -6,6 +6,7 @@ that "when is it tried again" has one answer; the transport's own runs.
 """
 
 import threading
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from datetime import timedelta
@@ -35,6 +36,7 @@ from tests.fakes.journal import FakeJournal
 DAYS = timedelta(days=5)
 SMALL = b"Subject: x\n\nx\n"
 PATIENCE = 30.0  # seconds, until something that must happen has not
+_GLANCE = 0.05
 
 
 class Watched:
@@ -49,9 +51,12 @@ class Watched:
             self._changed.notify_all()
 
     def until(self, holds: Callable[[], bool], what: str) -> None:
-        """Wait until something holds."""
+        """Wait until something holds; look at each change, and now and then."""
+        deadline = time.monotonic() + PATIENCE
         with self._changed:
-            assert self._changed.wait_for(holds, PATIENCE), what
+            while not holds():
+                assert time.monotonic() < deadline, what
+                self._changed.wait(_GLANCE)
 
 
 class WatchedStore(SqliteStore):
