@@ -201,6 +201,15 @@ class StoreMachine(RuleBasedStateMachine):
         number = len(lease.recipients) if whole else 1
         self._settle([self._settlement(lease, n, fate) for n in range(number)])
 
+    @precondition(lambda self: self.model.any_leased())
+    @rule(fate=FATES)
+    def settle_too_late(self, fate: Fate) -> None:
+        """The lease ended, and somebody else has what it was for."""
+        lease = self.leases[-1]
+        self.claim_what_was_leased(9)
+        numbers = range(len(lease.recipients))
+        self._settle([self._settlement(lease, n, fate) for n in numbers])
+
     def _settle(self, settlements: list[Settlement]) -> None:
         settled = self.store.settle(settlements).result(WAIT)
         expected = self.model.settle(settlements)
@@ -250,9 +259,11 @@ class StoreMachine(RuleBasedStateMachine):
         """Or a clock is set back."""
         self.now += by
 
-    @rule(killed=st.booleans(), prompt=st.booleans())
-    def the_daemon_ends(self, *, killed: bool, prompt: bool) -> None:
+    @rule(killed=st.booleans(), prompt=st.booleans(), held=st.booleans())
+    def the_daemon_ends(self, *, killed: bool, prompt: bool, held: bool) -> None:
         """The next start ends the old leases, or is slow to."""
+        if held and self.leases:
+            self.operate("hold", self._pick(self.leases[-1]))
         if killed:
             dead, self.state = self.state, self.folder / self.model.owner
             copy_of_the_dead(dead, self.state)
@@ -311,6 +322,12 @@ class StoreMachine(RuleBasedStateMachine):
         """Return the id of a message, perhaps of one that is gone."""
         names = [UNKNOWN, *self.names[-10:]]
         return names[-1 - pick % len(names)]
+
+    def _pick(self, lease: Lease) -> int:
+        """Return what ``_name`` makes the id of."""
+        recent = self.names[-10:]
+        name = lease.envelope.queue_id
+        return len(recent) - 1 - recent.index(name) if name in recent else 0
 
     def _lease(self, pick: int) -> Lease:
         recent = self.leases[-8:]
