@@ -12,7 +12,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.fakes.smtp_peer import Taken
-from tests.faults.input_stage import MB, Stage, opened, wire
+from tests.faults.input_stage import MB, PATIENCE, Stage, opened, wire
 
 LIMIT = 25 * MB
 EDGE = 5 * 65536  # of a block, in a mail that is large enough to be read in blocks
@@ -106,7 +106,9 @@ def test_an_address_is_only_an_address(stage: Stage, path: str) -> None:
 
     with stage.bounded(name):
         stage.daemon.put(name, b"##To:%s\nSubject: x\n\nx\n" % path.encode())
-        stage.server.wait(lambda server: any(_is_to(t, path) for t in server.delivered))
+        stage.server.wait(
+            lambda server: any(_is_to(t, path) for t in server.delivered), PATIENCE
+        )
 
     (taken,) = [each for each in stage.server.delivered if _is_to(each, path)]
     assert taken.recipients == (path,)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.input_stage import CONFIG, GOOD, Stage, leave_unseen, opened
+from tests.faults.input_stage import CONFIG, GOOD, SOON, Stage, leave_unseen, opened
 
 OTHER = """
 [spool other]
@@ -112,7 +112,7 @@ def test_a_drop_that_goes_wrong_is_told_once_and_taken_up_when_it_is_right_again
         for number in range(3):
             other = f"{name}{number}"
             leave_unseen(stage.daemon.folder / "other" / other, mail(other))
-            stage.arrives(other)
+            stage.arrives(other, SOON)
         (event,) = stage.daemon.of("SpoolUnreachable")[told:]
         assert event["MAILDROP_REASON"] == reason
         assert stage.daemon.count("SpoolWatched") == watched
