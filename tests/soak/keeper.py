@@ -16,7 +16,6 @@ from tests.integration.daemon import HOME, command, ids
 from tests.soak.books import Books
 from tests.soak.vitals import Vitals, vitals
 
-_WARNINGS = "default::ResourceWarning"  # what nobody closed is told, and judged
 _PIPE = 1024 * 1024
 _STOP = 60.0  # seconds for a daemon to end that was told to
 _ANSWER = 30.0
@@ -62,7 +61,7 @@ class Keeper:
             [*command("maildropd"), "--config", self.folder, "--log-format", "json"],
             cwd=HOME,
             stderr=subprocess.PIPE,
-            env={**os.environ, "PYTHONDEVMODE": "", "PYTHONWARNINGS": _WARNINGS},
+            env={**os.environ, "PYTHONDEVMODE": ""},
         )
         assert process.stderr is not None
         fcntl.fcntl(process.stderr, fcntl.F_SETPIPE_SZ, _PIPE)
