@@ -12,7 +12,7 @@ import pytest
 
 from tests.soak.play import play
 
-SECONDS = 160.0  # and the rests; three minutes in all
+SECONDS = 150.0  # and the rests; three minutes in all
 
 
 def test_nothing_is_lost_and_nothing_stops_it(
