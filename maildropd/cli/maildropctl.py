@@ -12,6 +12,7 @@ from typing import Any
 from maildropd.cli import arguments, render, words
 from maildropd.cli.desk import Desk, Failed
 from maildropd.cli.reach import open_desk
+from maildropd.config.layout import Layout
 
 _PAGE = 500
 
@@ -23,6 +24,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         if found.command == "check":
             return arguments.check(layout)
+        if found.command == "salvage":
+            return _salvage(layout)
         with open_desk(layout, alone=found.command != "reload") as desk:
             code = _COMMANDS[found.command](desk, found)
         sys.stdout.flush()
@@ -54,8 +57,17 @@ def _parser() -> arguments.Parser:
     ):
         command = commands.add_parser(name, help=does)
         command.add_argument("ids", metavar="ID", nargs="+")
+    commands.add_parser("salvage", help="save what can be read of a damaged queue")
     commands.add_parser("reload", help="have the daemon read its configuration again")
     return parser
+
+
+def _salvage(layout: Layout) -> int:
+    # Rarely needed, and it takes a while.
+    from maildropd.cli.salvage import run  # noqa: PLC0415 - see above
+
+    _print(iter(run(layout)))
+    return arguments.OK
 
 
 def _status(desk: Desk, _: Namespace) -> int:

@@ -15,6 +15,7 @@ from pathlib import Path
 from maildropd.mail.errors import StoreRefused
 from maildropd.store.connection import translated
 from maildropd.store.reserve import log_of
+from maildropd.store.schema import Schema, known_version
 from maildropd.store.trouble import is_damage
 
 _MAGIC = b"SQLite format 3\0"
@@ -27,8 +28,8 @@ class Damaged(StoreRefused):
     """It is not what was written; worth a copy before anybody tries to mend it."""
 
 
-def inspect(path: Path) -> None:
-    """Raise ``StoreRefused`` if a part of the store is damaged or gone."""
+def inspect(path: Path, schema: Schema) -> None:
+    """Raise ``StoreRefused`` if it is not ours, or a part is damaged or gone."""
     if not path.exists():
         _refuse_lost(path)
         return
@@ -37,7 +38,7 @@ def inspect(path: Path) -> None:
     _look_at_file(path, alone=alone)
     if not alone:
         _look_at_header(log)
-    _ask(path, alone=alone)
+    _ask(path, schema, alone=alone)
 
 
 def _refuse_lost(path: Path) -> None:
@@ -45,7 +46,10 @@ def _refuse_lost(path: Path) -> None:
     content = path.with_name("content")
     left = [log_of(path), *(content.iterdir() if content.is_dir() else ())]
     if any(file.exists() and file.stat().st_size for file in left):
-        raise StoreRefused(f"{path} is gone, and there is mail that belongs to it")
+        raise StoreRefused(
+            f"{path} is gone, and there is mail that belongs to it; put it back, or"
+            f" move {path.parent} away to begin with an empty queue"
+        )
 
 
 def _look_at_file(path: Path, *, alone: bool) -> None:
@@ -76,7 +80,7 @@ def _look_at_header(log: Path) -> None:
         raise Damaged(f"{log} is damaged at its beginning")
 
 
-def _ask(path: Path, *, alone: bool) -> None:
+def _ask(path: Path, schema: Schema, *, alone: bool) -> None:
     """Let SQLite read it, by a connection that can change neither file nor log."""
     index = path.with_name(path.name + "-shm")
     had_index = index.exists()
@@ -84,7 +88,7 @@ def _ask(path: Path, *, alone: bool) -> None:
     uri = f"{path.absolute().as_uri()}?{mode}"
     try:
         with closing(sqlite3.connect(uri, uri=True, timeout=5)) as connection:
-            connection.execute("SELECT count(*) FROM sqlite_schema").fetchall()
+            known_version(connection, path, schema)
             if not alone:
                 _look_at_frames(log_of(path), _start(index, 20))
     except sqlite3.Error as error:

@@ -74,7 +74,7 @@ def take_over(transaction: Transaction, holder: Holder, now: datetime) -> int:
         state = State.HOLD if hold else was
         due = None if hold else min(end, micros(now))
         change = partial(transaction.execute, _TAKE_OVER, (state, due, queue_id, n))
-        if holder.unreadable.guard(transaction, queue_id, change):
+        if holder.unreadable.guard(queue_id, change):
             transaction.count(was, -1)
             transaction.count(state, 1)
     return len(rows)
@@ -96,9 +96,7 @@ def claim(
     leases = []
     for queue_id in dict.fromkeys(queue_id for _, queue_id in due[:limit]):
         terms = (holder.owner, micros(until), queue_id, at)
-        lease = unreadable.guard(
-            transaction, queue_id, partial(_lease, transaction, terms, holder)
-        )
+        lease = unreadable.guard(queue_id, partial(_lease, transaction, terms, holder))
         if lease is not None:
             leases.append(lease)
     return leases
@@ -142,15 +140,15 @@ def settle(
     touched: dict[QueueId, None] = {}
     for one in settlements:
         change = partial(_settle, transaction, holder.owner, one)
-        if not holder.unreadable.guard(transaction, one.queue_id, change):
+        if not holder.unreadable.guard(one.queue_id, change):
             lost.append(one)
         elif one.state is None:
             touched[one.queue_id] = None
     gone = tuple(
         queue_id
         for queue_id in touched
-        if holder.unreadable.guard(
-            transaction, queue_id, partial(_remove_empty, transaction, queue_id)
+        if holder.unreadable.guard_content(
+            queue_id, partial(_remove_empty, transaction, queue_id)
         )
     )
     return Settled(lost=tuple(lost), done=gone)

@@ -13,7 +13,7 @@ from datetime import datetime
 from pathlib import Path
 
 from maildropd.host import durable
-from maildropd.mail.errors import StoreRefused, StoreUnusable
+from maildropd.mail.errors import StoreUnusable
 from maildropd.store.connection import connect, translating
 from maildropd.store.damage import keep_copy
 from maildropd.store.inspection import Damaged, inspect
@@ -39,20 +39,18 @@ def lock(directory: Path) -> int:
     return descriptor
 
 
-def examine(path: Path, now: datetime) -> None:
-    """Raise ``StoreUnusable`` if the store is closed to us, damaged or cut.
+def examine(path: Path, schema: Schema, now: datetime) -> None:
+    """Raise ``StoreUnusable`` if it is closed to us, not ours, damaged or cut.
 
     A copy of what is damaged is kept; nothing else is touched.
     """
     try:
         _check_access(path)
-        inspect(path)
+        inspect(path, schema)
     except Damaged as error:
         raise Damaged(
             f"{error}; {_copied(path, str(error), now)}; {_REMEDY}"
         ) from error
-    except StoreRefused as error:
-        raise StoreRefused(f"{error}; {_REMEDY}") from error
     except OSError as error:
         raise StoreUnusable(f"{path}: {error.strerror}") from error
 

@@ -7,14 +7,17 @@ What is being delivered is never pulled away from under an attempt.
 from collections.abc import Sequence
 from concurrent.futures import Future
 from datetime import datetime
+from functools import partial
 
 from maildropd.mail.envelope import QueueId
 from maildropd.store.base import State
 from maildropd.store.leasing import remove_content
 from maildropd.store.rows import micros
 from maildropd.store.transaction import Transaction
+from maildropd.store.unreadable import Holder
 from maildropd.store.writer import Writer
 
+_MAKE_DUE = "UPDATE recipient SET due = ? WHERE queue_id = ? AND number = ?"
 FLUSH_STEP = 2000  # recipients in one change: other changes get between
 
 
@@ -99,11 +102,11 @@ def flush_these(
 class Flush:
     """Make all due that waits for its time, in steps, with one future for all."""
 
-    def __init__(self, writer: Writer, owner: str, now: datetime) -> None:
+    def __init__(self, writer: Writer, holder: Holder, now: datetime) -> None:
         """Begin."""
         self.future: Future[int] = Future()
         self._writer = writer
-        self._owner = owner
+        self._holder = holder
         self._now = now
         self._flushed = 0
         self._step()
@@ -119,13 +122,14 @@ class Flush:
             chosen += transaction.execute(
                 "SELECT queue_id, number FROM recipient WHERE state = ?"
                 " AND due > ? AND owner IS NOT ? ORDER BY due LIMIT ?",
-                (state, at, self._owner, FLUSH_STEP - len(chosen)),
+                (state, at, self._holder.owner, FLUSH_STEP - len(chosen)),
             )
-        transaction.executemany(
-            "UPDATE recipient SET due = ? WHERE queue_id = ? AND number = ?",
-            [(at, queue_id, number) for queue_id, number in chosen],
-        )
-        return len(chosen)
+        flushed = 0
+        for queue_id, number in chosen:
+            values = (at, queue_id, number)
+            change = partial(transaction.execute, _MAKE_DUE, values)
+            flushed += self._holder.unreadable.guard(queue_id, change) is not None
+        return flushed
 
     def _stepped(self, step: Future[int]) -> None:
         error = step.exception()

@@ -57,7 +57,7 @@ class Reserve:
         self.descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
         self._path = path
         self._held = os.fstat(self.descriptor).st_size
-        self.log_size = 0  # octets of the log that are held
+        self.log_size = _held_by(log_of(path))  # octets of the log that are held
 
     def fill(self, spare: int, wanted: int) -> None:
         """Hold what is not held yet, out of what the disk can spare."""
@@ -108,10 +108,21 @@ class Reserve:
 
     def close(self) -> None:
         """Let go of the database; after SQLite has."""
+        with suppress(OSError):  # SQLite has cut the file to its size
+            self.checkpointed(os.fstat(self.descriptor).st_size)
         os.close(self.descriptor)
         with suppress(OSError):  # nothing is lost if the next start does it
             if log_of(self._path).exists():  # it was not brought into the file
                 _kept_log(self._path).unlink()
+
+
+def _held_by(log: Path) -> int:
+    """Return how much a former run has left held; 0 if it was not that run's aim."""
+    try:
+        size = log.stat().st_blocks * 512
+    except OSError:
+        return 0
+    return size if size >= _BALLAST else 0
 
 
 def _ballast(path: Path) -> Path:

@@ -23,6 +23,12 @@ _CLOCK = """CREATE TABLE clock (
         up INTEGER NOT NULL  -- microseconds since that boot
     ) STRICT"""
 
+# 1 from a start to an orderly end; the log of a run that had none is needed.
+_RUN = """CREATE TABLE run (
+        one INTEGER PRIMARY KEY CHECK (one = 1),
+        open INTEGER NOT NULL
+    ) STRICT"""
+
 _TABLES = (
     # Times are the queue's: microseconds since 1970, in UTC (host/clock.py).
     """CREATE TABLE message (
@@ -70,6 +76,7 @@ _TABLES = (
         since INTEGER NOT NULL
     ) WITHOUT ROWID, STRICT""",
     _CLOCK,
+    _RUN,
 )
 
 
@@ -85,7 +92,7 @@ class Schema:
     @classmethod
     def current(cls) -> "Schema":
         """Return what this version of maildropd works with."""
-        return cls(steps={1: [_CLOCK]})
+        return cls(steps={1: [_CLOCK, _RUN]})
 
 
 def prepare(connection: sqlite3.Connection, path: Path, schema: Schema) -> int:
@@ -94,7 +101,7 @@ def prepare(connection: sqlite3.Connection, path: Path, schema: Schema) -> int:
     Each step is a transaction, so that a cut leaves a version that is known.
     Raise ``StoreRefused``, and touch nothing, if the file is not ours.
     """
-    found = _version(connection, path, schema)
+    found = known_version(connection, path, schema)
     if found == 0:
         # It must be said before the first table is made.
         connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
@@ -107,7 +114,8 @@ def prepare(connection: sqlite3.Connection, path: Path, schema: Schema) -> int:
     return found
 
 
-def _version(connection: sqlite3.Connection, path: Path, schema: Schema) -> int:
+def known_version(connection: sqlite3.Connection, path: Path, schema: Schema) -> int:
+    """Return the version of the tables; raise ``StoreRefused`` if it is not known."""
     (application,) = connection.execute("PRAGMA application_id").fetchone()
     (version,) = connection.execute("PRAGMA user_version").fetchone()
     (tables,) = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()

@@ -79,10 +79,10 @@ class SqliteStore:
 
     def _open(self, path: Path, clock: QueueClock, undo: ExitStack) -> Database:
         """Open all that is open for as long as the store is."""
-        examine(path, clock.now())
+        schema = Schema.current()
+        examine(path, schema, clock.now())
         had_log = log_of(path).exists()
         lend(path)
-        schema = Schema.current()
         connection, version = open_database(path, schema)
         if version != schema.version:
             self._journal.emit(
@@ -118,8 +118,8 @@ class SqliteStore:
         """Keep so many octets of the disk free of new mail."""
         self._change(self._upkeep.configure, reserve)
 
-    def _see_to_damage(self, _: Transaction, reason: str) -> None:
-        self._upkeep.damaged(reason)
+    def _see_to_damage(self, _: Transaction, reason: str) -> bool:
+        return self._upkeep.damaged(reason)
 
     def _committed(self, transaction: Transaction) -> None:
         """Let follow what may only follow a commit; in the writer's thread."""
@@ -219,7 +219,7 @@ class SqliteStore:
     def flush(self, queue_ids: Sequence[QueueId], now: datetime) -> Future[int]:
         if queue_ids:
             return self._change(operating.flush_these, self._owner, queue_ids, now)
-        return operating.Flush(self._writer, self._owner, now).future
+        return operating.Flush(self._writer, self._holder, now).future
 
     def close(self) -> None:
         """Finish what was handed over, then let go; more than once is no harm."""

@@ -2,14 +2,17 @@
 """Trouble with the store is told once when it begins, and once when it ends."""
 
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from concurrent.futures import Future
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 from maildropd.host.clock import Clock
 from maildropd.mail.errors import StoreFull, StoreInDoubt, StoreUnusable
 from maildropd.mail.event import Journal
 from maildropd.mail.service_events import StoreRecovered, StoreTrouble
+from maildropd.store.adding import Add
 from maildropd.store.connection import DAMAGE, primary, translated
 
 # Where small changes still find room and large ones do not, they take turns;
@@ -52,12 +55,24 @@ class Trouble:
         self._since: timedelta | None = None
         self._last = timedelta(0)
         self._in_doubt = False
-        self.on_damage: Callable[[str], None] = _nobody
+        self.on_damage: Callable[[str], bool] = _nobody
 
-    def look(self, error: sqlite3.Error) -> None:
-        """Have damage seen to, before anything else is done to the file."""
-        if is_damage(error):
-            self.on_damage(str(error))
+    def look(self, error: sqlite3.Error) -> bool:
+        """Have damage seen to, before anything else is done to the file.
+
+        Return whether the same change may succeed now.
+        """
+        return is_damage(error) and self.on_damage(str(error))
+
+    def refuse(
+        self, jobs: Iterable[tuple[object, Future[Any]]], error: sqlite3.Error
+    ) -> None:
+        """Tell callers that their changes failed."""
+        full = primary(error) == sqlite3.SQLITE_FULL
+        for work, future in jobs:
+            # Want of room for new mail is told where new mail comes in.
+            silent = full and isinstance(work, Add)
+            future.set_exception(self.struck(error, silent=silent))
 
     def struck(
         self, error: sqlite3.Error, *, silent: bool = False
@@ -111,5 +126,6 @@ def is_locked(error: sqlite3.Error) -> bool:
     return primary(error) == sqlite3.SQLITE_BUSY
 
 
-def _nobody(_: str) -> None:
+def _nobody(_: str) -> bool:
     """Nobody sees to damage."""
+    return False

@@ -2,7 +2,8 @@
 """Messages whose rows are damaged: left alone until the next start, said once.
 
 One of them must not stop the others, and an outcome that cannot be recorded
-must not be sought again and again.
+must not be sought again and again.  After damage SQLite can go on with nothing
+of a transaction, so all of it is made again, without what it stumbled over.
 """
 
 import json
@@ -13,7 +14,6 @@ from typing import TypeVar
 
 from maildropd.mail.event import Journal
 from maildropd.mail.store_events import MessageUnreadable
-from maildropd.store.transaction import Transaction
 from maildropd.store.trouble import is_damage
 
 Result = TypeVar("Result")
@@ -27,37 +27,53 @@ class Unreadable:
     def __init__(self, journal: Journal) -> None:
         """Trust every row."""
         self._journal = journal
-        self._ids: set[str] = set()
-        self.suspected = False  # damage was seen: each message with care
+        self._messages: set[str] = set()
+        self._contents: set[str] = set()  # of messages that are gone else
+        self._news = False
         self.ids = ""  # a JSON array for SQLite; empty while there is none
+
+    def has_news(self) -> bool:
+        """Tell whether something was added since this was last asked."""
+        news, self._news = self._news, False
+        return news
 
     def add(self, queue_id: str, reason: str) -> None:
         """Leave this one alone from now on."""
-        if queue_id not in self._ids and len(self._ids) < _MOST:
-            self._ids.add(queue_id)
-            self.ids = json.dumps(sorted(self._ids))
-            self._journal.emit(MessageUnreadable(queue_id=queue_id, reason=reason))
+        if self._learn(self._messages, queue_id, reason):
+            self.ids = json.dumps(sorted(self._messages))
 
-    def guard(
-        self, transaction: Transaction, queue_id: str, work: Callable[[], Result]
-    ) -> Result | None:
-        """Do something to one message; None, and nothing done, if it is damaged.
-
-        Without a suspicion the whole change fails: it is made again, with one.
-        """
-        if not self.suspected:
-            return work()
-        transaction.execute("SAVEPOINT message")
+    def guard(self, queue_id: str, work: Callable[[], Result]) -> Result | None:
+        """Do something to one message; None, and nothing done, if it is damaged."""
+        if queue_id in self._messages:
+            return None
         try:
             return work()
         except sqlite3.Error as error:
-            if not is_damage(error):
-                raise
-            transaction.execute("ROLLBACK TO message")
-            self.add(queue_id, str(error))
-            return None
-        finally:
-            transaction.execute("RELEASE message")
+            if is_damage(error):
+                self.add(queue_id, str(error))
+            raise
+
+    def guard_content(self, queue_id: str, work: Callable[[], bool]) -> bool:
+        """Remove what is left of a message, unless its content is damaged.
+
+        That it was delivered is on record all the same.
+        """
+        if queue_id in self._contents:
+            return False
+        try:
+            return work()
+        except sqlite3.Error as error:
+            if is_damage(error):
+                self._learn(self._contents, queue_id, f"its content: {error}")
+            raise
+
+    def _learn(self, known: set[str], queue_id: str, reason: str) -> bool:
+        if queue_id in known or len(known) >= _MOST:
+            return False
+        known.add(queue_id)
+        self._news = True
+        self._journal.emit(MessageUnreadable(queue_id=queue_id, reason=reason))
+        return True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -21,12 +21,8 @@ _CHECKED = ("tally", "recipient", "message", "submission")
 _CHECK_LIMIT = 512 * 1024 * 1024 // PAGE
 _WORST = 3  # complaints that are told
 
-# In a row beside the counts: 1 from the start to an orderly end.
-_BEGUN = "SELECT recipients FROM tally WHERE state = 'running'"
-_BEGIN = (
-    "INSERT INTO tally (state, recipients) VALUES ('running', ?1)"
-    " ON CONFLICT (state) DO UPDATE SET recipients = ?1"
-)
+_BEGUN = "SELECT open FROM run"
+_BEGIN = "INSERT OR REPLACE INTO run (one, open) VALUES (1, ?)"
 
 
 class Upkeep:
@@ -76,10 +72,10 @@ class Upkeep:
         self.room.configure(reserve)
         self._hold_room()
 
-    def damaged(self, reason: str) -> None:
-        """Keep a copy, and be careful from now on."""
-        self._unreadable.suspected = True
+    def damaged(self, reason: str) -> bool:
+        """Keep a copy; return whether it is known now what to leave alone."""
         self._damage.found(reason)
+        return self._unreadable.has_news()
 
     def be_heard(self, alive: Callable[[], None]) -> None:
         """Give signs of life during what takes long."""

@@ -16,7 +16,6 @@ from typing import Any
 
 from maildropd.host.heartbeat import Heartbeats
 from maildropd.mail.errors import MailError, StoreUnusable
-from maildropd.store.adding import Add
 from maildropd.store.connection import PAGE, Database, primary
 from maildropd.store.transaction import Transaction
 from maildropd.store.trouble import BUGS, HARMLESS, Trouble, is_locked
@@ -57,6 +56,7 @@ class Writer:
         self._pages = 0  # written to the log since the last checkpoint
         self._more_idle_work = True
         self._in_hand: Sequence[Job] = ()
+        self._again = False  # the change that failed may succeed now
         self._committing = False  # a commit has begun, and has not succeeded
 
     def submit(self, work: Callable[[Transaction], Any]) -> Future[Any]:
@@ -137,7 +137,7 @@ class Writer:
                     future.set_exception(self._trouble.in_doubt(error))
                 return
             if isinstance(error, sqlite3.Error) and is_locked(error):
-                self._refuse(jobs, error)  # alone, each would wait for the lock
+                self._trouble.refuse(jobs, error)  # alone, each would wait for the lock
                 return
             for job in jobs:
                 self._alone(job)
@@ -146,14 +146,20 @@ class Writer:
                 future.set_result(result)
 
     def _alone(self, job: Job) -> None:
+        while not self._answered(job):
+            pass  # it is made again, without the message that is damaged
+
+    def _answered(self, job: Job) -> bool:
         self.alive()
         future = job[1]
         try:
             (result,) = self._commit([job])
         except sqlite3.Error as error:
             undone = self._mend(error)
+            if self._again or self._made_room(error):
+                return False
             if undone:
-                self._refuse([job], error)
+                self._trouble.refuse([job], error)
             else:
                 future.set_exception(self._trouble.in_doubt(error))
         except (MailError, *BUGS) as error:
@@ -161,15 +167,14 @@ class Writer:
             future.set_exception(error)
         else:
             future.set_result(result)
+        return True
 
-    def _refuse(self, jobs: Sequence[Job], error: sqlite3.Error) -> None:
-        full = primary(error) == sqlite3.SQLITE_FULL
-        for work, future in jobs:
-            # Want of room for new mail is told where new mail comes in.
-            silent = full and isinstance(work, Add)
-            future.set_exception(self._trouble.struck(error, silent=silent))
-        if full and self._pages:
-            self._checkpoint()  # it may be the log that has no room
+    def _made_room(self, error: sqlite3.Error) -> bool:
+        """Empty the log, if that may be what has no room."""
+        if primary(error) != sqlite3.SQLITE_FULL or not self._pages:
+            return False
+        self._checkpoint()
+        return True
 
     def _commit(self, jobs: Sequence[Job]) -> list[Any]:
         try:
@@ -204,8 +209,7 @@ class Writer:
         connection covers what a failed commit may have left in the log.
         Return whether nothing of the change can come back.
         """
-        if isinstance(error, sqlite3.Error):
-            self._trouble.look(error)
+        self._again = isinstance(error, sqlite3.Error) and self._trouble.look(error)
         with suppress(sqlite3.Error):  # the first error is the one to tell
             if not isinstance(error, sqlite3.Error) or primary(error) in HARMLESS:
                 self._database.rollback()

@@ -110,7 +110,11 @@ class DaemonProcess:
     def another(self) -> subprocess.CompletedProcess[str]:
         """Try to start a second daemon on the same folder."""
         return subprocess.run(
-            [*command("maildropd"), "--config", self.folder, "--log-format", "text"],
+            [
+                *self.within,
+                *command("maildropd"),
+                *("--config", self.folder, "--log-format", "text"),
+            ],
             cwd=HOME,
             check=False,
             timeout=DEADLINE,

@@ -73,15 +73,14 @@ def test_a_full_disk_is_told_as_one_and_passes(
 
     with pytest.raises(StoreFull, match=r"no room for /.*/queue\.db"):
         stage.submit(submission(content=LARGE, key="k"))
-    assert [event.reason for event in journal.of(IntakeStopped)] == [
-        f"no room for {store._reader._path}"
-    ]
+    told = [event.reason for event in journal.wait_for(IntakeStopped)]
+    assert told == [f"no room for {store._reader._path}"]
     assert journal.of(StoreTrouble) == []
 
     pages(store)(10_000)
     clock.forward(A_WHILE)
     assert not stage.submit(submission(content=LARGE, key="k")).repeated
-    assert journal.of(IntakeResumed) == [IntakeResumed(delay=A_WHILE)]
+    assert journal.wait_for(IntakeResumed) == [IntakeResumed(delay=A_WHILE)]
     assert stage.content(kept)
     assert stage.counts() == {State.READY: 2}
 
@@ -99,7 +98,7 @@ def test_a_full_disk_refuses_only_what_does_not_fit(
             stage.submit(submission(content=LARGE))
 
     assert stage.counts() == {State.READY: 3}
-    assert len(journal.of(IntakeStopped)) == 1
+    assert len(journal.wait_for(IntakeStopped)) == 1
     assert journal.of(IntakeResumed) == []
 
 
