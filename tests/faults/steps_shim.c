@@ -24,7 +24,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-enum { PASS, FAIL_ONCE, FAIL_ON, DIE_BEFORE, TEAR };
+enum { PASS, FAIL_ONCE, FAIL_ON, DIE_BEFORE, TEAR, FAIL_DATABASE };
 enum { TRACED = 512, WORD = 64, FDS = 4096 };
 
 /* Laid out once more in steps_shim.py. */
@@ -73,16 +73,17 @@ static int opened(int fd, int mine)
 /* Return 0 to go on, 1 to tear, -1 to fail; or do not return. */
 static int step(const char *call, const char *what)
 {
+    const char *name = strrchr(what, '/') ? strrchr(what, '/') + 1 : what;
     long number;
     if (!plan || !plan->armed)
         return 0;
     number = ++plan->calls;
     if (number <= TRACED)
-        snprintf(plan->trace[number - 1], WORD, "%s %s", call,
-                 strrchr(what, '/') ? strrchr(what, '/') + 1 : what);
+        snprintf(plan->trace[number - 1], WORD, "%s %s", call, name);
     if (plan->mode == PASS || number < plan->at)
         return 0;
-    if (number > plan->at && plan->mode != FAIL_ON)
+    if (number > plan->at && plan->mode != FAIL_ON &&
+        (plan->mode != FAIL_DATABASE || strncmp(name, "queue.db", 8)))
         return 0;
     if (plan->mode == DIE_BEFORE)
         kill(getpid(), SIGKILL);

@@ -29,10 +29,17 @@ class Mode(IntEnum):
     FAIL_ON = 2  # that call, and all that follow
     DIE_BEFORE = 3
     TEAR = 4  # half of a write is made, then the process dies
+    FAIL_DATABASE = 5  # that call, and those that follow on queue.db and its log
 
 
-_ENDS = tuple((m, h) for m in (Mode.FAIL_ONCE, Mode.FAIL_ON) for h in (False, True))
-_TWO_ENDS = ((Mode.FAIL_ONCE, False), (Mode.FAIL_ON, True))
+_Ends = tuple[tuple[Mode, bool], ...]
+_ENDS: _Ends = (
+    (Mode.FAIL_ONCE, False),
+    (Mode.FAIL_ONCE, True),
+    (Mode.FAIL_ON, False),
+    (Mode.FAIL_ON, True),
+)
+_TWO_ENDS: _Ends = ((Mode.FAIL_ONCE, False), (Mode.FAIL_ON, True))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,6 +135,7 @@ def faults(trace: list[str], *, sampled: bool = False) -> list[Fault]:
         failures = [
             Fault(mode=mode, at=at, error=error, heals=heals)
             for error, (mode, heals) in _failures(kind)
+            if mode is not Mode.FAIL_DATABASE or "queue.db" in call
         ]
         if sampled and failures:
             failures = [failures[at % len(failures)]]
@@ -140,6 +148,8 @@ def _failures(kind: str) -> list[tuple[int, tuple[Mode, bool]]]:
     if kind == "mark":
         return []
     errors = {errno.EIO: _ENDS}
+    if kind == "sync":
+        errors[errno.EIO] = (*_ENDS, (Mode.FAIL_DATABASE, False))
     if kind in _NEW_ROOM:
         errors |= {errno.ENOSPC: _ENDS, errno.EDQUOT: _TWO_ENDS}
     if kind in ("open", "create"):
