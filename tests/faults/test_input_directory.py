@@ -119,6 +119,7 @@ def test_a_drop_that_goes_wrong_is_told_once_and_taken_up_when_it_is_right_again
         stage.daemon.signal(signal.SIGSTOP)
         make_right()
         stage.daemon.signal(signal.SIGCONT)
+        stage.daemon.wait_for("SpoolWatched", watched + 1)
         stage.good()
 
     assert stage.daemon.count("SpoolUnreachable") == told + 1
@@ -134,8 +135,10 @@ def test_mail_in_a_drop_that_is_closed_waits_there(stage: Stage) -> None:
     assert (stage.drop / "waiting").exists()
     assert not stage.daemon.of("MessageQuarantined")
 
+    watched = stage.daemon.count("SpoolWatched")
     stage.drop.chmod(0o755)
 
+    stage.daemon.wait_for("SpoolWatched", watched + 1)
     stage.arrives("waiting")
 
 
