@@ -15,10 +15,11 @@ from maildropd.store.room import Room
 from maildropd.store.transaction import Transaction
 from maildropd.store.unreadable import Unreadable
 
-# Checked at the start, as long as that takes a moment: some 50 ms for 100,000
-# messages.  Contents have a digest of their own, looked at when they are sent.
+# Checked at the start, as long as that takes a moment also where nothing of the
+# file is in memory: up to some 25,000 messages.  Contents have a digest of their
+# own, looked at when they are sent.
 _CHECKED = ("tally", "recipient", "message", "submission")
-_CHECK_LIMIT = 512 * 1024 * 1024 // PAGE
+_CHECK_LIMIT = 64 * 1024 * 1024 // PAGE
 _WORST = 3  # complaints that are told
 
 _BEGUN = "SELECT open FROM run"
@@ -86,6 +87,7 @@ class Upkeep:
         if pages > _CHECK_LIMIT:
             return
         for table in _CHECKED:
+            self._damage.alive()
             try:
                 query = f"PRAGMA quick_check({table})"
                 wrong = [line for (line,) in transaction.execute(query).fetchall()]
