@@ -99,6 +99,7 @@ def test_a_daemon_that_loses_its_last_descriptor_says_so_and_recovers(
     daemon: DaemonProcess, server: SmtpServer
 ) -> None:
     """An operator heard only that it had hung up."""
+    daemon.configure("poll_interval = 2s\n")
     daemon.start()
     daemon.put("0", MAIL % 0)
     daemon.wait_for("MessageDone")
@@ -110,6 +111,8 @@ def test_a_daemon_that_loses_its_last_descriptor_says_so_and_recovers(
     said = [daemon.control("status") for _ in range(3)]
     events = len(daemon.events)
     resource.prlimit(daemon.pid, OPEN_FILES, before)
+    daemon.wait_for("MessageAccepted", 2)
+    daemon.control("flush")  # the relay's pause may have grown to a minute
     daemon.wait_for("MessageDone", 2)
 
     for each in said:
