@@ -149,6 +149,7 @@ class Scene:
     def behave(self) -> None:
         """Have a good server from now on."""
         self.server.forget()
+        self._listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
         self.server.manners = replace(
             self.server.manners,
             users={"app": "secret"} if self.with_login else {},
