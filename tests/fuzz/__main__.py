@@ -18,6 +18,7 @@ from pathlib import Path
 from hypothesis import seed as seeded
 
 from tests.fuzz.machines import MACHINES, run
+from tests.fuzz.places import surroundings
 from tests.fuzz.search import command
 from tests.fuzz.targets import TARGETS, target
 
@@ -64,15 +65,17 @@ def _arguments() -> argparse.Namespace:
 
 def _parser(name: str, seconds: int, seed: int) -> str:
     search = command(name, WORK, seconds=seconds, seed=seed)
-    found = subprocess.run(
-        search,
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        errors="replace",
-        timeout=seconds + 120,
-        check=False,
-    )
+    with surroundings() as environment:
+        found = subprocess.run(
+            search,
+            cwd=ROOT,
+            env=environment,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=seconds + 120,
+            check=False,
+        )
     if found.returncode:
         return f"BROKEN\n{found.stdout[-_LAST_WORDS:]}{found.stderr[-_LAST_WORDS:]}"
     done = re.search(r"Done (\d+) runs", found.stderr)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.fuzz.places import surroundings
 from tests.fuzz.search import CORPUS, command
 from tests.fuzz.targets import TARGETS, target
 
@@ -14,6 +15,20 @@ ROOT = Path(__file__).parents[2]
 KNOWN = sorted(CORPUS.glob("*/*"))
 SECONDS = 3  # of search, for each parser
 FEW = 100  # inputs in that time, on a machine that is busy
+
+
+def searched(search: list[str]) -> subprocess.CompletedProcess[str]:
+    with surroundings() as environment:
+        return subprocess.run(
+            search,
+            cwd=ROOT,
+            env=environment,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=120,
+            check=False,
+        )
 
 
 def name(path: Path) -> str:
@@ -34,9 +49,7 @@ def test_a_search_finds_no_octets_that_break(parser: str, tmp_path: Path) -> Non
     """Guided by what it reaches: the same way each time, as far as time allows."""
     search = command(parser, tmp_path, seconds=SECONDS, seed=1)
 
-    found = subprocess.run(
-        search, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False
-    )
+    found = searched(search)
 
     assert found.returncode == 0, found.stdout + found.stderr[-2000:]
     runs = re.search(r"Done (\d+) runs", found.stderr)
@@ -48,9 +61,7 @@ def test_a_search_finds_what_is_broken(tmp_path: Path) -> None:
     """Or it would be green whatever happens."""
     search = command("broken", tmp_path, seconds=60, seed=1)
 
-    found = subprocess.run(
-        search, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False
-    )
+    found = searched(search)
 
     assert found.returncode != 0
     assert "a dot begins a line" in found.stdout
