@@ -4,6 +4,7 @@
 import json
 import socket
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any, Protocol
 
 
@@ -30,7 +31,8 @@ class DaemonDesk:
     def ask(self, request: Mapping[str, Any]) -> dict[str, Any]:
         """Send one line, return what the next one says."""
         try:
-            self._connection.sendall(json.dumps(request).encode("ascii") + b"\n")
+            with suppress(BrokenPipeError):  # it may have said why it hangs up
+                self._connection.sendall(json.dumps(request).encode("ascii") + b"\n")
             line = self._answers.readline()
         except OSError as error:
             raise Failed(f"maildropd does not answer ({error})") from error
