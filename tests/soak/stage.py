@@ -180,7 +180,10 @@ class Stage:
 
     def _configure(self, mistake: str = "") -> None:
         ports = {name: relay.port for name, relay in self._relays.items()}
-        self._config.write_text(self._settings.text(ports, mistake))
+        # At once: half a file is a configuration, too, and means other places.
+        aside = self._config.with_suffix(".new")
+        aside.write_text(self._settings.text(ports, mistake))
+        aside.rename(self._config)
 
     def _supervise(self) -> None:
         """See who has ended, and start again what ended by itself."""
