@@ -1,9 +1,8 @@
-#!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
 """Break each safeguard once, and see that a test goes red.
 
-    scripts/mutants.py              all of tests/mutants.toml
-    scripts/mutants.py fence sync   those with such a word in their name
+    python3 scripts/mutants.py              all of tests/mutants.toml
+    python3 scripts/mutants.py fence sync   those with such a word in their name
 
 Works in a copy of the checkout.  Ends with a table, and with 1 if one lives.
 Uses the interpreter it is run by, which must have pytest.
