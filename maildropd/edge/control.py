@@ -7,6 +7,7 @@ descriptors it still says that much.
 """
 
 import asyncio
+import errno
 import json
 import os
 import socket
@@ -150,6 +151,9 @@ class Control:
             return {**_refusal("the configuration is refused"), "errors": refused.lines}
         except (NotDone, MailError) as error:
             return _refusal(str(error))
+        except OSError as error:
+            short = error.errno in (errno.EMFILE, errno.ENFILE)
+            return _refusal(_EXHAUSTED if short else str(error))
 
     def _do(self, request: Mapping[str, Any], who: str) -> dict[str, Any]:
         match request:
