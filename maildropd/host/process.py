@@ -31,7 +31,7 @@ def boot_id(kernels: Path = BOOT) -> str:
     said = os.environ.get("MAILDROPD_BOOT_ID", "")
     if not said:
         with suppress(OSError):
-            said = kernels.read_text(encoding="ascii", errors="replace")
+            said = kernels.read_text(encoding="utf-8", errors="replace")
     return said.strip().replace("-", "")
 
 

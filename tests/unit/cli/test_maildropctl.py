@@ -89,12 +89,14 @@ def test_root_leaves_no_file_that_the_daemon_could_not_use(folder: Path) -> None
         path.chmod(0o755)
     program = "import sys; from maildropd.cli.maildropctl import main; sys.exit(main())"
 
-    subprocess.run(
+    done = subprocess.run(
         [sys.executable, "-c", program, "--config", folder, "flush"],
         cwd=ROOT,
         capture_output=True,
-        check=True,
+        check=False,
+        text=True,
     )
 
+    assert done.returncode == 0, done.stderr
     owners = {path.stat().st_uid for path in (folder / "state").rglob("*")}
     assert owners == {4321}
