@@ -33,7 +33,8 @@ from maildropd.mail.host_events import DescriptorsShort
 from maildropd.queue.attempt import Attempt
 from maildropd.queue.backoff import Backoff
 from maildropd.queue.breaker import Breaker
-from maildropd.queue.lane import Lane, LaneLimits
+from maildropd.queue.crew import LaneLimits
+from maildropd.queue.lane import Lane
 from maildropd.queue.manager import Manager, Routing
 from maildropd.queue.operator import Operator
 from maildropd.queue.route_watch import RouteWatch

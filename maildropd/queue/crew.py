@@ -6,12 +6,22 @@ next one.  That is no broken route: those that it serves go on, and after a
 while one more is tried again.
 """
 
+from dataclasses import dataclass
 from datetime import timedelta
 
 from maildropd.host.clock import Clock
 from maildropd.relay.base import Transport
 
 _REGROWS = timedelta(minutes=1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LaneLimits:
+    """How much a next hop is given at a time."""
+
+    max_connections: int
+    idle_timeout: timedelta
+    depth: int = 100  # leased messages that wait for a connection
 
 
 class Crew:

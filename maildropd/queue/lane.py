@@ -10,7 +10,7 @@ import threading
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
-from dataclasses import dataclass
+from contextlib import ExitStack
 from datetime import datetime, timedelta
 from functools import partial
 
@@ -20,23 +20,14 @@ from maildropd.mail.errors import RouteError, RouteMisconfigured
 from maildropd.queue.attempt import Attempt
 from maildropd.queue.backlog import Backlog
 from maildropd.queue.breaker import Breaker
-from maildropd.queue.crew import Crew
+from maildropd.queue.crew import Crew, LaneLimits
 from maildropd.queue.route_watch import RouteWatch
 from maildropd.queue.verdict import Verdict, beyond, refenced
-from maildropd.relay.base import Transport
+from maildropd.relay.base import Alive, Transport
 from maildropd.store.base import Lease, Settled
 
 _UNSETTLED = 2  # outcomes of one connection on their way to the disk
 _SLACK = timedelta(seconds=30)  # what a step may take beyond its time limit
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LaneLimits:
-    """How much a next hop is given at a time."""
-
-    max_connections: int
-    idle_timeout: timedelta
-    depth: int = 100  # leased messages that wait for a connection
 
 
 class Lane:
@@ -118,8 +109,8 @@ class Lane:
     def stranded(self) -> bool:
         """Tell whether leases wait here and no thread will come for them.
 
-        The last one may have left just before they came, or none was to be
-        had; True means, as for ``offer``, that one is to ``work``.
+        The last one may have left just before they came, or none was to be had;
+        True means, as for ``offer``, that one is to ``work``.
         """
         with self._changed:
             alone = bool(self._backlog.waiting) and not self._crew.size
@@ -180,29 +171,38 @@ class Lane:
             finished()
 
     def _deliver(
-        self, lease: Lease, transport: Transport, alive: Callable[[timedelta], None]
+        self, lease: Lease, transport: Transport, alive: Alive
     ) -> list[Verdict] | None:
         """Return what became of a lease; None if another connection is to try."""
         queue_id = lease.envelope.queue_id
-        try:
-            if self.breaker.wait():  # it broke while this waited for a connection
-                verdicts = self.attempt.shed(lease, self._route)
-            else:
-                verdicts = self.attempt.try_once(lease, transport, self._route, alive)
-        except RouteError as error:
-            if self._turned_away(queue_id, error):
-                return None
-            self._route.failed(error)
-            verdicts = self.attempt.shed(lease, self._route, error.reply)
+        with ExitStack() as undo:
+            # A bug ends this thread; the message must not seem busy for ever.
+            undo.callback(self._backlog.busy.pop, queue_id, None)
+            verdicts = self._tried(lease, transport, alive)
+            undo.pop_all()
+        if verdicts is None:
+            return None
         with self._changed:
             newest = self._backlog.busy.pop(queue_id)
             broken = self.breaker.broken is not None
             self._sweeping = broken and any(each.expired for each in verdicts)
         if newest is lease:
             return verdicts
-        return refenced(verdicts, newest) + self.attempt.give_back(
-            beyond(newest, lease)
-        )
+        more = self.attempt.give_back(beyond(newest, lease))
+        return refenced(verdicts, newest) + more
+
+    def _tried(
+        self, lease: Lease, transport: Transport, alive: Alive
+    ) -> list[Verdict] | None:
+        try:
+            if self.breaker.wait():  # it broke while this waited for a connection
+                return self.attempt.shed(lease, self._route)
+            return self.attempt.try_once(lease, transport, self._route, alive)
+        except RouteError as error:
+            if self._turned_away(lease.envelope.queue_id, error):
+                return None
+            self._route.failed(error)
+            return self.attempt.shed(lease, self._route, error.reply)
 
     def _turned_away(self, queue_id: QueueId, error: RouteError) -> bool:
         """Leave a lease to the others, if the relay serves those, but not one more."""

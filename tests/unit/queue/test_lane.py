@@ -1,0 +1,43 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One next hop's connections, and the threads behind them."""
+
+import threading
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from maildropd.mail.events import MessageDone
+from maildropd.mail.outcome import Outcome
+from maildropd.relay.base import Delivery
+from tests.fakes.transport import accept
+from tests.unit.queue.desk import Desk
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Iterator[Desk]:
+    desk = Desk(tmp_path)
+    yield desk
+    desk.stop()
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_mail_whose_thread_dies_is_tried_again_when_its_lease_ends(desk: Desk) -> None:
+    """It seemed to be on the wire for ever, and no later lease got a turn."""
+
+    def die(delivery: Delivery) -> tuple[Outcome, ...]:
+        desk.relay.script = accept
+        raise SystemExit  # which no ``except Exception`` holds up, like a bug of ours
+
+    desk.relay.script = die
+    desk.add("r@example.net")
+    desk.start()
+    assert desk.relay.arrived.acquire(timeout=10)
+    for thread in threading.enumerate():
+        if thread.name.startswith("relay-"):
+            thread.join(10)
+
+    desk.go(timedelta(hours=1, minutes=1))
+
+    desk.journal.wait_for(MessageDone)
