@@ -97,7 +97,11 @@ def _said(place: Place, raw: bytes, section: Section | None) -> Line | Mistake:
 
 def _trouble(text: str, pair: re.Match[str] | None) -> str:
     if text.startswith("["):
-        return f"{text} is not a section (try [relay NAME])"
+        # No further: a password may stand behind it, brought in by a backslash.
+        begin = re.split(r"(?<=\])|=", text, maxsplit=1)[0].strip()
+        if _HEADER.fullmatch(begin):
+            return f"{begin}: more follows in its line"
+        return f"{begin} is not a section (try [relay NAME])"
     if pair:
         return f"{pair[1]}: stands before any [section]"
     # Only the first word: a password may stand behind it.

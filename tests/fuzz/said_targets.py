@@ -130,9 +130,8 @@ def _check_words(trouble: str) -> None:
 def _check_duration(said: str, found: timedelta) -> None:
     """Add up what is written in the plainest units."""
     parts = re.findall(r"(\d+)([a-z]+)", said)
-    if "".join(n + unit for n, unit in parts) == said and {*dict(parts).values()} <= {
-        *_UNITS
-    }:
+    units = {unit for _, unit in parts}
+    if "".join(n + unit for n, unit in parts) == said and units <= {*_UNITS}:
         total = sum(int(n) * _UNITS[unit] for n, unit in parts)
         assert found == timedelta(milliseconds=total)
 

@@ -14,6 +14,7 @@ WRONG = [
     ("[queue]\nfoo", ":2: foo: not of the form key = value"),
     ("[queue", ":1: [queue is not a section (try [relay NAME])"),
     ("[]\nx=1", ":1: [] is not a section (try [relay NAME])"),
+    ("[queue] x = 1", ":1: [queue]: more follows in its line"),
     (b"[queue]\nx = \xff", ":2: is not UTF-8"),
     (b"[relay a]\nhost = a\0b", ":2: contains a control character"),
     (b"[re\x1b[2Jlay a]\nhost = a", ":1: contains a control character"),
@@ -146,6 +147,9 @@ def test_all_mistakes_are_told_at_once_in_order(main: Path) -> None:
         "password_credential = 'hunter2'",
         "password_file = ~hunter2",
         "port = 25 \\\npassword = hunter2",
+        "[relay b] password = hunter2",
+        "[relay b] \\\npassword = hunter2",
+        "[relay \\\npassword = hunter2",
     ],
 )
 def test_a_secret_is_never_repeated(text: str, main: Path) -> None:
