@@ -11,9 +11,12 @@ _PATIENCE = 20  # seconds for one input
 _MEMORY = 1500  # MB
 
 
-def command(parser: str, work: Path, *, seconds: int, seed: int) -> list[str]:
+def command(
+    parser: str, work: Path, *, seconds: int, seed: int, runs: int = -1
+) -> list[str]:
     """Return the command that searches for octets that break a parser.
 
+    So many ``runs`` of one seed are the same on a slow machine and a fast one.
     What is new in ``work`` is kept there; so is what breaks, with the
     parser's name before it.
     """
@@ -24,6 +27,7 @@ def command(parser: str, work: Path, *, seconds: int, seed: int) -> list[str]:
         *(sys.executable, "-m", "tests.fuzz.guided", parser),
         f"-max_total_time={seconds}",
         f"-seed={seed}",
+        f"-runs={runs}",
         f"-max_len={_LONGEST}",
         f"-timeout={_PATIENCE}",
         f"-rss_limit_mb={_MEMORY}",

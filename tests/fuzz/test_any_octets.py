@@ -13,8 +13,9 @@ from tests.fuzz.targets import TARGETS, target
 
 ROOT = Path(__file__).parents[2]
 KNOWN = sorted(CORPUS.glob("*/*"))
-SECONDS = 3  # of search, for each parser
-FEW = 100  # inputs in that time, on a machine that is busy
+RUNS = 5000  # inputs for each parser; the long form goes by time
+SECONDS = 60  # at most, on a machine that is busy
+FEW = 100  # inputs in that time
 
 
 def searched(search: list[str]) -> subprocess.CompletedProcess[str]:
@@ -47,7 +48,7 @@ def test_each_parser_has_inputs_to_begin_with() -> None:
 @pytest.mark.parametrize("parser", TARGETS)
 def test_a_search_finds_no_octets_that_break(parser: str, tmp_path: Path) -> None:
     """Guided by what it reaches: the same way each time, as far as time allows."""
-    search = command(parser, tmp_path, seconds=SECONDS, seed=1)
+    search = command(parser, tmp_path, seconds=SECONDS, seed=1, runs=RUNS)
 
     found = searched(search)
 
