@@ -34,7 +34,7 @@ def inspect(path: Path, schema: Schema) -> None:
         _refuse_lost(path)
         return
     log = log_of(path)
-    alone = not log.exists() or not any(_start(log, _LOG_HEADER))
+    alone = not _has_frames(log)
     _look_at_file(path, alone=alone)
     if not alone:
         _look_at_header(log)
@@ -50,6 +50,12 @@ def _refuse_lost(path: Path) -> None:
             f"{path} is gone, and there is mail that belongs to it; put it back, or"
             f" move {path.parent} away to begin with an empty queue"
         )
+
+
+def _has_frames(log: Path) -> bool:
+    """Nothing was ever committed to a log that is shorter than its header."""
+    head = _start(log, _LOG_HEADER) if log.exists() else b""
+    return len(head) == _LOG_HEADER and any(head)
 
 
 def _look_at_file(path: Path, *, alone: bool) -> None:
@@ -68,8 +74,6 @@ def _look_at_file(path: Path, *, alone: bool) -> None:
 def _look_at_header(log: Path) -> None:
     """Where the log's header is wrong, SQLite takes the log for empty."""
     head = _start(log, _LOG_HEADER)
-    if len(head) < _LOG_HEADER:
-        return  # nothing was ever committed to it
     magic, *words = struct.unpack(">8I", head)
     order = ">" if magic & 1 else "<"
     first = second = 0
