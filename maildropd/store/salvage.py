@@ -111,11 +111,14 @@ def _copy(source: sqlite3.Connection, target: sqlite3.Connection) -> tuple[int, 
     kept = lost = 0
     target.execute("BEGIN")
     for queue_id in sorted(_ids(source)):
+        target.execute("SAVEPOINT one")
         try:
             _copy_one(source, target, QueueId(queue_id))
             kept += 1
-        except (sqlite3.Error, LookupError, ValueError):
+        except (sqlite3.Error, ArithmeticError, LookupError, ValueError):
+            target.execute("ROLLBACK TO one")  # half of it would never go
             lost += 1
+        target.execute("RELEASE one")
     for query, into in _BESIDE:
         _copy_all(source, target, query, f"INSERT OR IGNORE INTO {into}")
     target.execute(
@@ -132,7 +135,7 @@ def _ids(source: sqlite3.Connection) -> set[str]:
             query = way.replace("{}", order)
             with suppress(sqlite3.Error):  # what lies behind is found otherwise
                 for (queue_id,) in source.execute(query):
-                    found.add(queue_id)
+                    found.add(str(queue_id))  # of a spoiled row it may be anything
     return found
 
 

@@ -60,6 +60,14 @@ class Stage:
     def add(self, *recipients: str, at: datetime = NOON) -> QueueId:
         return self.submit(submission(*recipients), at=at).queue_id
 
+    def add_many(self, number: int) -> list[QueueId]:
+        """Add so many, together."""
+        times = (NOON, NOON + DAYS)
+        added = [
+            self.store.add(submission(), next(self.ids), times) for _ in range(number)
+        ]
+        return [each.result(WAIT).queue_id for each in added]
+
     def submit(self, what: Submission, at: datetime = NOON) -> Stored:
         return self.store.add(what, next(self.ids), (at, at + DAYS)).result(WAIT)
 
