@@ -94,8 +94,8 @@ class Upkeep:
             except sqlite3.DatabaseError as error:
                 wrong = [str(error)]
             if wrong != ["ok"]:
-                lines = "; ".join(" ".join(wrong[:_WORST]).split("\n"))
-                self.damaged(f"table {table}: {lines}")
+                lines = "\n".join(wrong).split("\n")[:_WORST]
+                self.damaged(f"table {table}: {'; '.join(lines)}")
                 return
 
     def _hold_room(self) -> None:
