@@ -79,7 +79,9 @@ class Room:
 
     def answered(self, size: int, future: Future[Stored]) -> None:
         """Note how the store answered to a message of so many octets."""
-        error = None if future.cancelled() else future.exception()
+        if future.cancelled():  # it was never tried
+            return
+        error = future.exception()
         if isinstance(error, StoreFull):
             self.refused(error, size)
         elif error is None:
