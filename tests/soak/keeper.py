@@ -61,7 +61,7 @@ class Keeper:
             [*command("maildropd"), "--config", self.folder, "--log-format", "json"],
             cwd=HOME,
             stderr=subprocess.PIPE,
-            env={**os.environ, "PYTHONDEVMODE": ""},
+            env={**os.environ, "PYTHONDEVMODE": "", "MALLOC_ARENA_MAX": "2"},
         )
         assert process.stderr is not None
         fcntl.fcntl(process.stderr, fcntl.F_SETPIPE_SZ, _PIPE)
