@@ -75,12 +75,7 @@ def _look_at_header(log: Path) -> None:
     """Where the log's header is wrong, SQLite takes the log for empty."""
     head = _start(log, _LOG_HEADER)
     magic, *words = struct.unpack(">8I", head)
-    order = ">" if magic & 1 else "<"
-    first = second = 0
-    for one, other in struct.iter_unpack(f"{order}II", head[:24]):
-        first = (first + one + second) & 0xFFFFFFFF
-        second = (second + other + first) & 0xFFFFFFFF
-    if magic & ~1 != _LOG_MAGIC or [first, second] != words[-2:]:
+    if magic & ~1 != _LOG_MAGIC or _sum(magic, (0, 0), head[:24]) != (*words[-2:],):
         raise Damaged(f"{log} is damaged at its beginning")
 
 
@@ -110,21 +105,44 @@ def _look_at_frames(log: Path, index: bytes) -> None:
     After a power cut one commit at most can be there that was not synced.
     """
     (good,) = struct.unpack("=16xI", index)
-    later = sum(_later_commits(log, good))
+    later = max(_commits_in_a_row(log, good), default=0)
     if later > 1:
         raise Damaged(
             f"{log} is damaged after its frame {good}, {later} commits follow"
         )
 
 
-def _later_commits(log: Path, good: int) -> Iterator[bool]:
+def _commits_in_a_row(log: Path, good: int) -> Iterator[int]:
+    """Count the commits that follow, as far as one was written after the other.
+
+    Those whose sync failed all began at the same frame: of a long one the end
+    lies behind a short one, but its checksums do not go on from there.
+    """
     with log.open("rb") as file:
-        head = file.read(_LOG_HEADER)
-        page_size, salts = struct.unpack(">8xI4x8s8x", head)
+        magic, page_size, salts = struct.unpack(">I4xI4x8s8x", file.read(_LOG_HEADER))
         frame = _FRAME_HEADER + page_size
+        before: tuple[int, int] | None = None
+        count = 0
         for at in range(_LOG_HEADER + good * frame, log.stat().st_size, frame):
-            found = os.pread(file.fileno(), _FRAME_HEADER, at)
-            yield found[8:16] == salts and any(found[4:8])
+            found = os.pread(file.fileno(), frame, at)
+            if len(found) < frame or found[8:16] != salts:
+                before = None
+                continue
+            first, second = struct.unpack(">16xII", found[:_FRAME_HEADER])
+            octets = found[:8] + found[_FRAME_HEADER:]
+            if before is None or _sum(magic, before, octets) != (first, second):
+                count = 0
+            before, count = (first, second), count + any(found[4:8])
+            yield count
+
+
+def _sum(magic: int, begin: tuple[int, int], octets: bytes) -> tuple[int, int]:
+    """Go on with SQLite's checksum of a log."""
+    first, second = begin
+    for one, other in struct.iter_unpack(">II" if magic & 1 else "<II", octets):
+        first = (first + one + second) & 0xFFFFFFFF
+        second = (second + other + first) & 0xFFFFFFFF
+    return first, second
 
 
 def _start(path: Path, size: int) -> bytes:

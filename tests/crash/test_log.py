@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from maildropd.store.connection import Database, connect
+from maildropd.store.inspection import Damaged, inspect
 from maildropd.store.opening import open_database
 from maildropd.store.schema import Schema
 
@@ -64,3 +65,45 @@ def test_a_new_connection_covers_dead_frames(path: Path) -> None:
 
     assert after_a_power_cut(path) == ["kept"]
     database.disconnect()
+
+
+def test_commits_that_failed_do_not_keep_the_next_start_from_its_mail(
+    tmp_path: Path,
+) -> None:
+    """Of each longer one the end is still there: that is no damage."""
+    path, cut = tmp_path / "queue.db", tmp_path / "cut"
+    index = path.with_name("queue.db-shm")
+    writing, _ = open_database(path, Schema.current())
+    with closing(connect(path)) as reading:
+        keys(reading.execute("SELECT key FROM submission"))
+        before = index.read_bytes()
+        for many in (200, 50, 10):
+            writing.execute("BEGIN")
+            for number in range(many):
+                writing.execute(INSERT, (f"{many}-{number}" * 50,))
+            writing.execute("COMMIT")
+            writing.close()
+            index.write_bytes(before)
+            writing = connect(path)
+        Database(path, writing).disconnect()
+
+        assert after_a_power_cut(path)
+        inspect(cut / "queue.db", Schema.current())
+
+
+def test_a_frame_that_is_spoiled_among_commits_is_noticed(tmp_path: Path) -> None:
+    """Without this the test above could not fail by seeing nothing at all."""
+    path, cut = tmp_path / "queue.db", tmp_path / "cut"
+    cut.mkdir()
+    writing, _ = open_database(path, Schema.current())
+    with closing(writing):
+        for number in range(5):
+            writing.execute(INSERT, (str(number),))
+        for name in ("queue.db", "queue.db-wal"):
+            shutil.copy(path.with_name(name), cut / name)
+    with (cut / "queue.db-wal").open("r+b") as log:
+        log.seek(-2 * 4120 - 1000, 2)
+        log.write(b"spoiled")
+
+    with pytest.raises(Damaged, match="3 commits follow"):
+        inspect(cut / "queue.db", Schema.current())
