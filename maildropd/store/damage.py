@@ -61,9 +61,12 @@ def keep_copy(
     with ExitStack() as opened:
         files = {path.name: database}
         log = log_of(path)
-        if log.exists():
-            files[log.name] = os.open(log, os.O_RDONLY | os.O_CLOEXEC)
-            opened.callback(os.close, files[log.name])
+        try:
+            if log.exists():
+                files[log.name] = os.open(log, os.O_RDONLY | os.O_CLOEXEC)
+                opened.callback(os.close, files[log.name])
+        except OSError as error:  # no descriptor is left, or the disk fails
+            return f"no copy could be made of {log} ({error.strerror})"
         for folder in earlier:
             if all(_is_same(folder / name, file) for name, file in files.items()):
                 return f"the copy in {folder} is of the same"

@@ -2,6 +2,7 @@
 """A copy is kept of what is damaged: once for each damage, and never too many."""
 
 import os
+import socket
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -172,3 +173,15 @@ def test_a_damage_without_a_listener_is_seen_to_all_the_same(
     Damage(path, database, journal, clock).found("cut")
 
     assert copies(path) == [FOLDER]
+
+
+def test_a_log_that_cannot_be_opened_does_not_end_the_writer(
+    keep: Keep, path: Path
+) -> None:
+    """An error here would leave a daemon that stores and records nothing."""
+    log = path.with_name("queue.db-wal")
+    log.unlink()
+    with socket.socket(socket.AF_UNIX) as nobody_opens_that:
+        nobody_opens_that.bind(str(log))
+
+        assert keep().startswith(f"no copy could be made of {log}")
