@@ -74,6 +74,7 @@ def test_commits_that_failed_do_not_keep_the_next_start_from_its_mail(
     path, cut = tmp_path / "queue.db", tmp_path / "cut"
     index = path.with_name("queue.db-shm")
     writing, _ = open_database(path, Schema.current())
+    writing.execute(INSERT, ("kept",))  # an empty log would get a new header each time
     with closing(connect(path)) as reading:
         keys(reading.execute("SELECT key FROM submission"))
         before = index.read_bytes()
