@@ -76,6 +76,15 @@ def translating(path: Path) -> Iterator[None]:
         raise StoreUnusable(f"{place}: {error.strerror or error}") from error
 
 
+@contextmanager
+def wanting_memory() -> Iterator[None]:
+    """Tell a want of memory, SQLite's own or ours, as SQLite's other troubles."""
+    try:
+        yield
+    except MemoryError as error:
+        raise sqlite3.OperationalError("out of memory") from error
+
+
 class Database:
     """The writer's connection: dropped when in doubt, made again when needed."""
 
@@ -93,7 +102,8 @@ class Database:
     def connection(self) -> sqlite3.Connection:
         """Return the connection; make a new one if the last was dropped."""
         if self._connection is None:
-            self._connection = _scrubbed(connect(self.path))
+            with wanting_memory():
+                self._connection = _scrubbed(connect(self.path))
         return self._connection
 
     def allot(self) -> None:
@@ -107,9 +117,10 @@ class Database:
 
     def checkpoint(self) -> None:
         """Bring the log into the file."""
-        self.connection().execute("PRAGMA wal_checkpoint").fetchall()
-        if self._reserve:
-            self._reserve.checkpointed(self._size())
+        with wanting_memory():
+            self.connection().execute("PRAGMA wal_checkpoint").fetchall()
+            if self._reserve:
+                self._reserve.checkpointed(self._size())
 
     @property
     def log_room(self) -> int:
@@ -124,7 +135,8 @@ class Database:
     def rollback(self) -> None:
         """Undo an open transaction, if there is one."""
         if self._connection and self._connection.in_transaction:
-            self._connection.execute("ROLLBACK")
+            with wanting_memory():
+                self._connection.execute("ROLLBACK")
 
     def disconnect(self) -> None:
         """Let go of the connection."""

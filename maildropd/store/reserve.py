@@ -35,15 +35,25 @@ def lend(path: Path) -> None:
         with suppress(FileNotFoundError):
             kept.unlink()
         return
-    with suppress(FileNotFoundError):
-        # All that is in it was brought into the file, long ago perhaps: without
-        # its header nobody can take it for news.
-        with kept.open("r+b") as file:
-            file.write(_LOG_HEADER)
-            file.flush()
-            os.fsync(file.fileno())
-        kept.rename(log)
-        durable.sync_directory(path.parent)
+    try:
+        _lend_log(kept, log)
+    except FileNotFoundError:
+        pass
+    except OSError:
+        # A full disk that copies what is written has no room even for that.
+        with suppress(OSError):
+            kept.unlink()
+
+
+def _lend_log(kept: Path, log: Path) -> None:
+    # All that is in it was brought into the file, long ago perhaps: without
+    # its header nobody can take it for news.
+    with kept.open("r+b") as file:
+        file.write(_LOG_HEADER)
+        file.flush()
+        os.fsync(file.fileno())
+    kept.rename(log)
+    durable.sync_directory(log.parent)
 
 
 class Reserve:

@@ -16,7 +16,7 @@ from typing import Any
 
 from maildropd.host.heartbeat import Heartbeats
 from maildropd.mail.errors import MailError, StoreUnusable
-from maildropd.store.connection import PAGE, Database, primary
+from maildropd.store.connection import PAGE, Database, primary, wanting_memory
 from maildropd.store.transaction import Transaction
 from maildropd.store.trouble import BUGS, HARMLESS, Trouble, is_locked
 
@@ -177,10 +177,8 @@ class Writer:
         return True
 
     def _commit(self, jobs: Sequence[Job]) -> list[Any]:
-        try:
+        with wanting_memory():  # which is undone in any case
             return self._transact(jobs)
-        except MemoryError as error:  # SQLite's own, or ours: undo it in any case
-            raise sqlite3.OperationalError("out of memory") from error
 
     def _transact(self, jobs: Sequence[Job]) -> list[Any]:
         self._committing = False

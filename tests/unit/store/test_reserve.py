@@ -133,6 +133,23 @@ def test_a_log_that_was_kept_is_not_taken_for_news(path: Path) -> None:
     assert not kept.exists()
 
 
+def test_a_kept_log_that_cannot_be_changed_is_given_up(
+    path: Path, disk: DiskOs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A full disk that copies what is written kept the daemon from its start."""
+
+    def fsync(descriptor: int) -> None:
+        raise NO_ROOM
+
+    monkeypatch.setattr(disk, "fsync", fsync, raising=False)
+    path.with_name("reserve-log").write_bytes(b"\xff" * BALLAST)
+
+    lend(path)
+
+    assert not path.with_name("queue.db-wal").exists()
+    assert not path.with_name("reserve-log").exists()
+
+
 def test_a_log_that_was_kept_never_replaces_the_log_of_a_crash(path: Path) -> None:
     """In that one is mail that is nowhere else."""
     log, kept = path.with_name("queue.db-wal"), path.with_name("reserve-log")

@@ -7,8 +7,9 @@ it fail, as a broken disk does; SQLite's page limit is a full disk.
 
 import resource
 import signal
+import sqlite3
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import timedelta
 from pathlib import Path
 
@@ -176,6 +177,25 @@ def test_a_change_for_which_there_is_no_memory_is_undone_and_said(
     assert stage.recipients(queue_id)
     assert len(journal.of(StoreTrouble)) == 1
     assert stage.deliver(stage.claim()[0]).done
+
+
+@pytest.mark.parametrize("work", [Database.checkpoint, Database.rollback])
+def test_a_want_of_memory_between_changes_is_trouble_of_the_store(
+    work: Callable[[Database], None], tmp_path: Path
+) -> None:
+    """It ended the writer: nothing was stored until the watchdog's restart."""
+
+    class Starved(sqlite3.Connection):
+        def execute(self, sql: str, *_: object) -> sqlite3.Cursor:
+            if sql.startswith("BEGIN"):
+                return super().execute(sql)
+            raise MemoryError
+
+    with closing(sqlite3.connect(tmp_path / "db", factory=Starved)) as connection:
+        connection.execute("BEGIN")
+
+        with pytest.raises(sqlite3.OperationalError, match="out of memory"):
+            work(Database(tmp_path / "db", connection))
 
 
 def test_a_refused_key_is_no_trouble_of_the_disk(
