@@ -2,11 +2,14 @@
 """What holds for every test: its layer is its folder, and CI skips nothing."""
 
 import os
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from tests.fakes.smtp_server import SmtpServer
+from tests.integration.daemon import DaemonProcess
 
 TESTS = Path(__file__).parent
 LAYERS = ("integration", "system")
@@ -29,3 +32,18 @@ def pytest_runtest_makereport() -> Generator[None, Any, None]:
     if report.skipped and not expected_to_fail and os.environ.get("CI") == "true":
         report.outcome = "failed"
         report.longrepr = f"cannot run, and CI=true: {report.longrepr}"
+
+
+@pytest.fixture
+def server() -> Iterator[SmtpServer]:
+    """Serve as the smarthost, on loopback."""
+    with SmtpServer() as server:
+        yield server
+
+
+@pytest.fixture
+def daemon(tmp_path: Path, server: SmtpServer) -> Iterator[DaemonProcess]:
+    """Lend a daemon with a folder of its own; whoever uses it starts it."""
+    daemon = DaemonProcess(tmp_path, server.port)
+    yield daemon
+    daemon.stop()

@@ -29,12 +29,6 @@ PLAIN = "-dac_override,-dac_read_search,-linux_immutable"
 
 
 @pytest.fixture
-def server() -> Iterator[SmtpServer]:
-    with SmtpServer() as server:
-        yield server
-
-
-@pytest.fixture
 def disks(tmp_path: Path) -> Iterator[ExitStack]:
     with ExitStack() as mounts:
         yield mounts

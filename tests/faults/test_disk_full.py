@@ -45,12 +45,6 @@ def disk(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Disk]:
 
 
 @pytest.fixture
-def server() -> Iterator[SmtpServer]:
-    with SmtpServer() as server:
-        yield server
-
-
-@pytest.fixture
 def daemon(tmp_path: Path, disk: Disk, server: SmtpServer) -> Iterator[DaemonProcess]:
     """A daemon with its drop on one disk and its store on another."""
     daemon = DaemonProcess(tmp_path, server.port, CONFIG.format(root=disk.root))

@@ -32,12 +32,6 @@ def clock(tmp_path: Path) -> WallClock:
 
 
 @pytest.fixture
-def server() -> Iterator[SmtpServer]:
-    with SmtpServer() as server:
-        yield server
-
-
-@pytest.fixture
 def daemon(
     tmp_path: Path, server: SmtpServer, clock: WallClock
 ) -> Iterator[DaemonProcess]:

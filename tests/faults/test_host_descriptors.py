@@ -3,8 +3,6 @@
 
 import os
 import resource
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -15,19 +13,6 @@ from tests.integration.daemon import DaemonProcess
 MAIL = b"##To:r%d@example.net\n##From:a@example.org\nSubject: hi\n\nA line.\n"
 SHORT = ("no file descriptors left", "unable to open", "Too many open files")
 OPEN_FILES = resource.RLIMIT_NOFILE
-
-
-@pytest.fixture
-def server() -> Iterator[SmtpServer]:
-    with SmtpServer() as server:
-        yield server
-
-
-@pytest.fixture
-def daemon(tmp_path: Path, server: SmtpServer) -> Iterator[DaemonProcess]:
-    daemon = DaemonProcess(tmp_path, server.port)
-    yield daemon
-    daemon.stop()
 
 
 def slowly(peer: Peer) -> None:

@@ -31,19 +31,6 @@ LEAVE = {
 }
 
 
-@pytest.fixture
-def server() -> Iterator[SmtpServer]:
-    with SmtpServer() as server:
-        yield server
-
-
-@pytest.fixture
-def daemon(tmp_path: Path, server: SmtpServer) -> Iterator[DaemonProcess]:
-    daemon = DaemonProcess(tmp_path, server.port)
-    yield daemon
-    daemon.stop()
-
-
 @contextmanager
 def listener(path: Path) -> Iterator[socket.socket]:
     """Listen for datagrams, as systemd and journald do."""

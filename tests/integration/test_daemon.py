@@ -5,29 +5,14 @@ import re
 import signal
 import socket
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
-
-import pytest
 
 from tests.fakes.actions import hang, reply, then, usual
 from tests.fakes.smtp_server import SmtpServer
 from tests.integration.daemon import DaemonProcess
 
 MAIL = b"##To:%s\n##From:app@example.org\nSubject: %s\n\nA line.\n.\n..dots\n"
-
-
-@pytest.fixture
-def server() -> Iterator[SmtpServer]:
-    with SmtpServer() as server:
-        yield server
-
-
-@pytest.fixture
-def daemon(tmp_path: Path, server: SmtpServer) -> Iterator[DaemonProcess]:
-    daemon = DaemonProcess(tmp_path, server.port)
-    yield daemon
-    daemon.stop()
 
 
 def mail(number: int) -> bytes:

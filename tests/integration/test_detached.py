@@ -61,12 +61,6 @@ def until(holds: Callable[[], bool]) -> None:
 
 
 @pytest.fixture
-def server() -> Iterator[SmtpServer]:
-    with SmtpServer() as server:
-        yield server
-
-
-@pytest.fixture
 def detached(tmp_path: Path, server: SmtpServer) -> Iterator[Detached]:
     DaemonProcess(tmp_path, server.port)  # writes the configuration
     detached = Detached(tmp_path)

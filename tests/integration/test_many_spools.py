@@ -27,12 +27,6 @@ settle_time = 0
 
 
 @pytest.fixture
-def server() -> Iterator[SmtpServer]:
-    with SmtpServer() as server:
-        yield server
-
-
-@pytest.fixture
 def daemon(tmp_path: Path, server: SmtpServer) -> Iterator[DaemonProcess]:
     daemon = DaemonProcess(tmp_path, server.port, SPOOLS)
     (tmp_path / "shop").mkdir()
