@@ -7,8 +7,15 @@ A yield is section, key, and words; the reader knows the place of the key.
 from collections.abc import Iterator
 from pathlib import Path
 
+from maildropd.config.errors import nearest
 from maildropd.config.lines import Section
-from maildropd.config.model import Config, QueueConfig, RelayConfig, Tls
+from maildropd.config.model import (
+    Config,
+    QueueConfig,
+    RelayConfig,
+    SubmitterConfig,
+    Tls,
+)
 
 Complaint = tuple[Section, str, str]
 
@@ -17,7 +24,11 @@ def complaints(config: Config) -> Iterator[Complaint]:
     """Yield everything that does not fit together."""
     yield from _queue(config.queue)
     yield from _spools(config)
-    yield from _relay(config.relay)
+    yield from _which_relay(config)
+    for relay in config.relays:
+        yield from _relay(relay)
+    for submitter in config.submitters:
+        yield from _submitter(submitter, config)
 
 
 def _queue(queue: QueueConfig) -> Iterator[Complaint]:
@@ -49,6 +60,26 @@ def _spools(config: Config) -> Iterator[Complaint]:
                 yield section, "quarantine", f"is inside the drop of [spool {name}]"
         if spool.path == config.daemon.state_directory:
             yield section, "path", "is the state_directory of [daemon]"
+
+
+def _which_relay(config: Config) -> Iterator[Complaint]:
+    """With several relays, nobody can tell which takes all mail."""
+    names, said = [relay.name for relay in config.relays], config.queue.relay
+    section = Section(kind="queue")
+    if said and said not in names:
+        yield section, "relay", f"is no [relay NAME]{nearest(said, names)}"
+    if not said and len(names) > 1:
+        yield section, "relay", f"must name one of {', '.join(names)}"
+
+
+def _submitter(submitter: SubmitterConfig, config: Config) -> Iterator[Complaint]:
+    section = Section(kind="submitter", name=submitter.name)
+    names = [relay.name for relay in config.relays]
+    if submitter.relay and submitter.relay not in names:
+        hint = nearest(submitter.relay, names)
+        yield section, "relay", f"is no [relay NAME]{hint}"
+    if submitter.relay and submitter.capture:
+        yield section, "capture", "and relay exclude each other"
 
 
 def _relay(relay: RelayConfig) -> Iterator[Complaint]:

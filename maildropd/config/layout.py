@@ -19,6 +19,7 @@ class Layout:
     config: Path  # the main file; "<stem>.conf.d" beside it holds the rest
     state: Path
     runtime: Path
+    sockets: Path  # not in runtime: systemd holds them while the daemon is away
     drop: Path
     quarantine: Path
 
@@ -31,6 +32,7 @@ class Layout:
             config=SYSTEM / f"{instance or 'maildropd'}.conf",
             state=Path(f"/var/lib/maildropd{suffix}"),
             runtime=Path(f"/run/maildropd{suffix}"),
+            sockets=Path(f"/run/maildrop{suffix}"),
             drop=spool / "drop",
             quarantine=spool / "quarantine",
         )
@@ -51,6 +53,7 @@ class Layout:
             config=config,
             state=folder / "state",
             runtime=folder / "run",
+            sockets=folder / "run",
             drop=folder / "drop",
             quarantine=folder / "quarantine",
         )

@@ -7,12 +7,16 @@ Each limit returns None, or words that follow the value.
 import re
 from collections.abc import Callable, Mapping
 from datetime import timedelta
-from ipaddress import ip_address
+from ipaddress import ip_address, ip_network
 from typing import Any
+
+from maildropd.mail.address import parse_list
+from maildropd.mail.errors import BadAddress
 
 Limit = Callable[[Any], str | None]
 
 _LABEL = re.compile(r"(?!-)[A-Za-z0-9_-]{1,63}(?<!-)")
+_LOGIN = re.compile(r"[A-Za-z0-9_.][A-Za-z0-9_.-]*\$?")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 
 
@@ -59,6 +63,65 @@ def name(value: str) -> str | None:
     return None if fits else "is not a name (letters, digits, and _ . - within)"
 
 
+def address(value: str) -> str | None:
+    """Accept one address with a domain."""
+    try:
+        found = parse_list(value)
+    except BadAddress as error:
+        return f"is not an address ({error})"
+    if found == (value,) and "@" in value:
+        return None
+    return "is not an address with a domain (try ops@example.org)"
+
+
+def masquerade(value: str) -> str | None:
+    """Accept an address, or a domain behind an @."""
+    return host_name(value[1:]) if value.startswith("@") else address(value)
+
+
+def each(limit: Limit) -> Limit:
+    """Make a limit for every word of several."""
+
+    def limits(values: tuple[str, ...]) -> str | None:
+        for value in values:
+            if trouble := limit(value):
+                return f"contains {value}, which {trouble}"
+        return None
+
+    return limits
+
+
+def user(value: str) -> str | None:
+    """Accept what can be a login name."""
+    return None if _LOGIN.fullmatch(value) else "is not a user's or group's name"
+
+
+def user_id(value: str) -> str | None:
+    """Accept the number of a user."""
+    fits = value.isascii() and value.isdigit() and int(value) < 2**32 - 1
+    return None if fits else "is not a number of a user (user = takes names)"
+
+
+def network(value: str) -> str | None:
+    """Accept an address, or a network."""
+    try:
+        ip_network(value)
+    except ValueError as error:
+        return f"is not a network ({error})"
+    return None
+
+
+def unit(value: str) -> str | None:
+    """Accept a unit's full name, or a pattern of names."""
+    return None if "." in value else "is not the name of a unit (try cron.service)"
+
+
+def sender(value: str) -> str | None:
+    """Accept an address, or a pattern for addresses."""
+    fits = value == "*" or ("@" in value.lstrip("*") and value.isprintable())
+    return None if fits else "is no address (try news@example.org, *@example.org, *)"
+
+
 def _is_address(value: str) -> bool:
     try:
         ip_address(value)
@@ -74,6 +137,26 @@ LIMITS: Mapping[tuple[str, str], Limit] = {
     ("queue", "first_retry"): positive,
     ("queue", "slowest_retry"): positive,
     ("queue", "give_up_after"): positive,
+    ("queue", "relay"): name,
+    ("submission", "gateways"): each(user),
+    ("submission", "trusted"): each(user),
+    ("submission", "max_connections"): between(1, 20_000),
+    ("submission", "connections_per_user"): between(1, 20_000),
+    ("submission", "idle_timeout"): positive,
+    ("names", "domain"): host_name,
+    ("names", "local_names"): each(host_name),
+    ("names", "local_to"): address,
+    ("names", "rewrite_from"): masquerade,
+    ("submitter", "uid"): each(user_id),
+    ("submitter", "user"): each(user),
+    ("submitter", "group"): each(user),
+    ("submitter", "unit"): each(unit),
+    ("submitter", "network"): each(network),
+    ("submitter", "senders"): each(sender),
+    ("submitter", "connections"): between(0, 20_000),
+    ("submitter", "recipient_limit"): between(0, 1_000_000),
+    ("submitter", "relay"): name,
+    ("submitter", "redirect_to"): address,
     ("spool", "poll_interval"): positive,
     ("spool", "lock_expiry"): positive,
     ("relay", "host"): host,

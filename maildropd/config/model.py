@@ -16,6 +16,25 @@ Size = NewType("Size", int)
 """Octets; written with a unit, ``25M``."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rate:
+    """So much in a stretch of time; written ``100/h``."""
+
+    amount: int
+    period: timedelta
+
+
+ByteRate = NewType("ByteRate", Rate)
+"""Octets in a stretch of time; written ``50M/d``."""
+
+
+class Otherwise(StrEnum):
+    """What happens to mail in a name that its submitter may not use."""
+
+    REWRITE = "rewrite"  # it goes out in the submitter's own
+    REFUSE = "refuse"
+
+
 class Tls(StrEnum):
     """How a connection to a relay is encrypted."""
 
@@ -61,6 +80,57 @@ class QueueConfig:
     first_retry: timedelta = timedelta(minutes=5)
     slowest_retry: timedelta = timedelta(hours=4)
     give_up_after: timedelta = timedelta(days=5)
+    relay: str = ""  # the [relay NAME] that takes all mail; empty: the only one
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SubmissionConfig:
+    """``[submission]``: the sockets, and what their users may do."""
+
+    socket: Path
+    sendmail_socket: Path
+    gateways: tuple[str, ...] = ("_maildrop-smtp",)  # may say XCLIENT
+    trusted: tuple[str, ...] = ()  # may send in any name, as root may
+    check_senders: bool = True
+    otherwise: Otherwise = Otherwise.REWRITE
+    max_connections: int = 400
+    connections_per_user: int = 100
+    idle_timeout: timedelta = timedelta(minutes=5)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NamesConfig:
+    """``[names]``: whose mail is local, and where it goes."""
+
+    domain: str = ""  # for bare names; empty: the host's own name
+    local_names: tuple[str, ...] = ()  # beside the host's own, domain and localhost
+    aliases: Path = Path("/etc/aliases")
+    aliases_may_run: bool = False
+    local_to: str = ""  # empty: as addressed
+    rewrite_from: str = ""  # user@domain or @domain, for senders at our names
+    forward_map: Path | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SubmitterConfig:
+    """``[submitter NAME]``: who it is, and what he may; the first that fits counts."""
+
+    name: str
+    uid: tuple[str, ...] = ()
+    user: tuple[str, ...] = ()
+    group: tuple[str, ...] = ()
+    unit: tuple[str, ...] = ()
+    network: tuple[str, ...] = ()
+    senders: tuple[str, ...] = ()  # beside his own; * is any
+    otherwise: Otherwise | None = None  # as [submission] says
+    message_quota: Rate | None = None
+    byte_quota: ByteRate | None = None
+    connections: int = 0  # 0: as [submission] says
+    message_size_limit: Size = Size(0)  # 0: as [queue] says, for both
+    recipient_limit: int = 0
+    relay: str = ""
+    redirect_to: str = ""
+    capture: Path | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,7 +148,7 @@ class SpoolConfig:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RelayConfig:
-    """``[relay NAME]``: the smarthost that takes all mail."""
+    """``[relay NAME]``: a smarthost that takes mail."""
 
     name: str
     host: str = "localhost"
@@ -118,6 +188,10 @@ class Config:
 
     source: Path
     daemon: DaemonConfig
+    submission: SubmissionConfig
     queue: QueueConfig = field(default_factory=QueueConfig)
+    names: NamesConfig = field(default_factory=NamesConfig)
+    submitters: tuple[SubmitterConfig, ...] = ()
     spools: tuple[SpoolConfig, ...] = ()
     relay: RelayConfig = field(default_factory=lambda: RelayConfig(name="smarthost"))
+    relays: tuple[RelayConfig, ...] = ()  # all of them, that one included

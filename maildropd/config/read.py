@@ -6,7 +6,7 @@ what depends on the place of the file, or on another key, is said here.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, get_type_hints
 
@@ -15,7 +15,7 @@ from maildropd.config.errors import ConfigErrors
 from maildropd.config.layout import Layout
 from maildropd.config.limits import LIMITS
 from maildropd.config.lines import Section
-from maildropd.config.model import Config, RelayConfig, SpoolConfig
+from maildropd.config.model import Config, QueueConfig, RelayConfig, SpoolConfig
 from maildropd.config.said import MODELS, Said, keys
 
 
@@ -43,13 +43,36 @@ class _Reading:
             "state_directory": self._layout.state,
             "runtime_directory": self._layout.runtime,
         }
+        queue: QueueConfig = self._section(Section(kind="queue"), {})
+        relays = self._relays()
         return Config(
             source=self._layout.config,
             daemon=self._section(Section(kind="daemon"), places),
-            queue=self._section(Section(kind="queue"), {}),
+            submission=self._section(
+                Section(kind="submission"),
+                {
+                    "socket": self._layout.sockets / "submission",
+                    "sendmail_socket": self._layout.sockets / "sendmail",
+                },
+            ),
+            queue=queue,
+            names=self._section(Section(kind="names"), {}),
+            submitters=tuple(self._all_of("submitter")),
             spools=self._spools(),
-            relay=self._relay(),
+            relay=chosen(relays, queue.relay),
+            relays=relays,
         )
+
+    def _relays(self) -> tuple[RelayConfig, ...]:
+        """A section that says nothing is none: the main file has an empty one."""
+        return tuple(
+            self._section(part, {"name": part.name}) for part in self._said.relays()
+        )
+
+    def _all_of(self, kind: str) -> Iterator[Any]:
+        for section in self._said.sections:
+            if section.kind == kind:
+                yield self._section(section, {"name": section.name})
 
     def _spools(self) -> tuple[SpoolConfig, ...]:
         given = [part for part in self._said.sections if part.kind == "spool"]
@@ -65,11 +88,6 @@ class _Reading:
         places = {"path": path, "quarantine": path.parent / "quarantine"}
         spool: SpoolConfig = self._section(section, {"name": section.name} | places)
         return spool
-
-    def _relay(self) -> RelayConfig:
-        section = self._said.relay()
-        relay: RelayConfig = self._section(section, {"name": section.name})
-        return relay
 
     def _section(self, section: Section, defaults: Mapping[str, object]) -> Any:
         model = MODELS[section.kind]
@@ -101,3 +119,8 @@ class _Reading:
             self._said.complain(section, key, trouble)
             return None
         return value
+
+
+def chosen(relays: Sequence[RelayConfig], name: str) -> RelayConfig:
+    """Return the relay that takes all mail: the one named, or the first."""
+    return next((relay for relay in relays if relay.name == name), relays[0])

@@ -16,15 +16,30 @@ from maildropd.config import limits
 from maildropd.config.errors import ConfigErrors, Mistake, Place, nearest
 from maildropd.config.layout import SYSTEM, Layout
 from maildropd.config.lines import Line, Section, parse
-from maildropd.config.model import DaemonConfig, QueueConfig, RelayConfig, SpoolConfig
+from maildropd.config.model import (
+    DaemonConfig,
+    NamesConfig,
+    QueueConfig,
+    RelayConfig,
+    SpoolConfig,
+    SubmissionConfig,
+    SubmitterConfig,
+)
 
 MODELS: Mapping[str, Any] = {
     "daemon": DaemonConfig,
     "queue": QueueConfig,
+    "submission": SubmissionConfig,
+    "names": NamesConfig,
+    "submitter": SubmitterConfig,
     "spool": SpoolConfig,
     "relay": RelayConfig,
 }
-_NAMED = frozenset(("spool", "relay"))
+_NAMED: Mapping[str, str] = {
+    "spool": "drop",
+    "relay": "smarthost",
+    "submitter": "shop",
+}
 _LARGEST = 1 << 20
 
 
@@ -73,16 +88,12 @@ class Said:
         """Return the last word on a key; None is the default."""
         return self._lines.get((section, key))
 
-    def relay(self) -> Section:
-        """Return the relay's section; there can be one that says anything."""
+    def relays(self) -> list[Section]:
+        """Return the relays that are meant: of those that say nothing, one at most."""
         found = [part for part in self.sections if part.kind == "relay"]
         said = {section for section, _ in self._lines}
-        speak = [part for part in found if part in said]
-        for other in speak[1:]:
-            first = f"{speak[0]} is at {self.sections[speak[0]]}"
-            text = f"{other}: there can be only one relay, {first}"
-            self._wrong(self.sections[other], text)
-        return [*speak, *found, Section(kind="relay", name="smarthost")][0]
+        speaking = [part for part in found if part in said]
+        return speaking or found[:1] or [Section(kind="relay", name="smarthost")]
 
     def complain(self, section: Section, key: str, words: str) -> None:
         """Note a mistake in a value, at its line if it has one."""
@@ -130,8 +141,7 @@ class Said:
         if section.kind not in _NAMED:
             return f"takes no name (try [{section.kind}])" if section.name else ""
         if not section.name:
-            example = "drop" if section.kind == "spool" else "smarthost"
-            return f"needs a name (try [{section.kind} {example}])"
+            return f"needs a name (try [{section.kind} {_NAMED[section.kind]}])"
         trouble = limits.name(section.name)
         return f"the name {trouble}" if trouble else ""
 

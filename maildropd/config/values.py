@@ -11,10 +11,10 @@ from collections.abc import Callable, Mapping
 from datetime import timedelta
 from enum import StrEnum
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from maildropd.config.errors import nearest
-from maildropd.config.model import Size
+from maildropd.config.model import ByteRate, Rate, Size
 
 _PART = re.compile(r"([0-9]{1,12})\s*([A-Za-z]+)\s*")
 _PARTS = re.compile(rf"(?:{_PART.pattern})+")
@@ -49,6 +49,7 @@ def reader(kind: Any, folder: Path) -> Callable[[str], object]:
     """
     if kind in (Path, Path | None):
         return lambda text: path(text, folder)
+    kind = _without_none(kind)
     if isinstance(kind, type) and issubclass(kind, StrEnum):
         return lambda text: choice(text, kind)
     readers: Mapping[Any, Callable[[str], object]] = {
@@ -57,8 +58,17 @@ def reader(kind: Any, folder: Path) -> Callable[[str], object]:
         bool: boolean,
         int: integer,
         str: words,
+        tuple[str, ...]: several,
+        Rate: rate,
+        ByteRate: byte_rate,
     }
     return readers[kind]
+
+
+def _without_none(kind: Any) -> Any:
+    """Return what a value is when there is one."""
+    kinds = [each for each in get_args(kind) if each is not type(None)]
+    return kinds[0] if type(None) in get_args(kind) else kind
 
 
 def duration(text: str) -> timedelta:
@@ -129,3 +139,31 @@ def words(text: str) -> str:
     if text[0] in "\"'" and text[-1] == text[0]:
         raise ValueError("needs no quotes")
     return text
+
+
+def several(text: str) -> tuple[str, ...]:
+    """Read words with blanks or commas between them."""
+    return tuple(words(word) for word in re.split(r"[\s,]+", text) if word)
+
+
+def rate(text: str) -> Rate:
+    """Read ``100/h``, ``20/5min``."""
+    amount, period = _per(text, "100/h")
+    return Rate(amount=integer(amount), period=period)
+
+
+def byte_rate(text: str) -> ByteRate:
+    """Read ``50M/d``."""
+    amount, period = _per(text, "50M/d")
+    return ByteRate(Rate(amount=size(amount), period=period))
+
+
+def _per(text: str, example: str) -> tuple[str, timedelta]:
+    """Split an amount from its time; a lone unit is one of it."""
+    amount, slash, period = (part.strip() for part in text.partition("/"))
+    if not slash or not amount or not period:
+        raise ValueError(f"is not an amount in a time (try {example})")
+    span = duration(period if period[0].isdigit() else f"1{period}")
+    if not span:
+        raise ValueError(f"is not an amount in a time (try {example})")
+    return amount, span

@@ -3,7 +3,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import NewType
 
 QueueId = NewType("QueueId", str)
@@ -33,13 +33,41 @@ def is_queue_id(text: str) -> bool:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Submitter:
-    """Who handed the message over: the kernel's word, not the message's."""
+    """Who handed the message over: the kernel's word, not the message's.
 
-    name: str  # "spool=drop", later "socket", "sendmail"
+    ``uid`` is the authority; ``pid`` and ``unit`` are labels for people, as
+    they were when somebody connected.  ``surmised`` marks a uid that was looked
+    up by the ports of a TCP connection, after the fact.
+    """
+
+    name: str  # the door: "spool=drop", "sendmail", "smtp"
     uid: int | None = None
+    gid: int | None = None
+    pid: int | None = None
+    unit: str | None = None  # "cron.service"
+    client: str | None = None  # the address of a TCP client
+    surmised: bool = False
+    rules: str = ""  # the [submitter NAME] section that applied, if any
 
     def __str__(self) -> str:
-        return self.name if self.uid is None else f"{self.name} uid={self.uid}"
+        uid = "" if self.uid is None else f" uid={self.uid}"
+        return f"{self.name}{uid}{'?' if uid and self.surmised else ''}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Terms:
+    """On which terms one recipient is served.
+
+    The first two are wishes of the sender (RFC 3461), kept as they were said;
+    an empty one was not said.
+    """
+
+    notify: str = ""  # "NEVER", or of "SUCCESS,FAILURE,DELAY"
+    orcpt: str = ""  # "rfc822;bob@example.org", in xtext
+    run: str = ""  # "|command" or "/file" of an alias: done here, never relayed
+
+
+DEFAULT_TERMS = Terms()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,12 +83,18 @@ class Submission:
     submitter: Submitter
     content: Iterable[bytes]
     key: str | None = None  # the same key submitted again is stored once
+    key_lifetime: timedelta | None = None  # None: until it is forgotten by name
     message_id: str | None = None  # the header field, for the log
+    terms: tuple[Terms, ...] = ()  # one for each recipient, or none at all
+    ret: str = ""  # "FULL" or "HDRS" (RFC 3461 4.3)
+    envid: str = ""  # in xtext (RFC 3461 4.4)
 
     def __post_init__(self) -> None:
         """A message to nobody cannot be delivered, only lost."""
         if not self.recipients:
             raise ValueError("a submission needs a recipient")
+        if self.terms and len(self.terms) != len(self.recipients):
+            raise ValueError("terms are for each recipient, or for none")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,6 +107,8 @@ class Envelope:
     size: int  # octets, as stored
     submitter: Submitter
     message_id: str | None = None
+    ret: str = ""
+    envid: str = ""
 
     @property
     def may_bounce(self) -> bool:

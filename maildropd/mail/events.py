@@ -21,7 +21,7 @@ class MessageAccepted(Event):
     event_id: ClassVar[str] = "b5fe3216bdb05903a5c31b9d28f68f83"
     template: ClassVar[str] = (
         "{queue_id}: from=<{sender}>, size={size}, nrcpt={recipients}, "
-        "submitter={submitter}, message-id={message_id} (accepted)"
+        "submitter={submitter}, uid={submitter_uid}, message-id={message_id} (accepted)"
     )
     queue_id: QueueId
     sender: str
@@ -29,6 +29,12 @@ class MessageAccepted(Event):
     recipients: int
     submitter: str
     submitter_uid: int | None = None
+    submitter_gid: int | None = None
+    submitter_pid: int | None = None
+    submitter_unit: str | None = None
+    submitter_client: str | None = None
+    submitter_surmised: str | None = None  # "yes": the uid was looked up afterwards
+    submitter_rules: str | None = None
     message_id: str | None = None
 
 

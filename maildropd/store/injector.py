@@ -4,6 +4,7 @@
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
+from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
 
@@ -101,26 +102,26 @@ def _refused(error: MailError) -> Future[Stored]:
 
 
 def _accepted(submission: Submission, stored: Stored) -> MessageAccepted:
+    submitter = submission.submitter
     return MessageAccepted(
         queue_id=stored.queue_id,
         sender=submission.reverse_path or "",
         size=stored.size,
         recipients=len(submission.recipients),
-        submitter=submission.submitter.name,
-        submitter_uid=submission.submitter.uid,
+        submitter=submitter.name,
+        submitter_uid=submitter.uid,
+        submitter_gid=submitter.gid,
+        submitter_pid=submitter.pid,
+        submitter_unit=submitter.unit,
+        submitter_client=submitter.client,
+        submitter_surmised="yes" if submitter.surmised else None,
+        submitter_rules=submitter.rules or None,
         message_id=submission.message_id,
     )
 
 
 def _limited(submission: Submission, limit: int) -> Submission:
-    return Submission(
-        reverse_path=submission.reverse_path,
-        recipients=submission.recipients,
-        submitter=submission.submitter,
-        content=_within(submission, limit),
-        key=submission.key,
-        message_id=submission.message_id,
-    )
+    return replace(submission, content=_within(submission, limit))
 
 
 def _within(submission: Submission, limit: int) -> Iterator[bytes]:

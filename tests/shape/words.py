@@ -12,15 +12,27 @@ from pathlib import Path
 from maildropd import mail
 from maildropd.config.model import (
     DaemonConfig,
+    NamesConfig,
     QueueConfig,
     RelayConfig,
     SpoolConfig,
+    SubmissionConfig,
+    SubmitterConfig,
 )
 from maildropd.mail.event import Event
 from maildropd.mail.reply import Reply
 from tests.shape.house import ROOT
 
 MAN = ROOT / "docs" / "man"
+_MODELS: tuple[type, ...] = (
+    DaemonConfig,
+    QueueConfig,
+    SubmissionConfig,
+    NamesConfig,
+    SubmitterConfig,
+    SpoolConfig,
+    RelayConfig,
+)
 
 
 def read(path: str) -> str:
@@ -80,7 +92,7 @@ def model_keys() -> set[tuple[str, str]]:
     """Return section and name of every key: class and field of the model."""
     return {
         (kind.__name__.removesuffix("Config").lower(), field.name)
-        for kind in (DaemonConfig, QueueConfig, SpoolConfig, RelayConfig)
+        for kind in _MODELS
         for field in fields(kind)
         if field.name != "name"  # stands in the section's header
     }

@@ -13,6 +13,7 @@ def test_the_hosts_own_daemon_has_the_places_of_the_package() -> None:
         config=Path("/etc/maildrop/maildropd.conf"),
         state=Path("/var/lib/maildropd"),
         runtime=Path("/run/maildropd"),
+        sockets=Path("/run/maildrop"),
         drop=Path("/var/spool/maildrop/drop"),
         quarantine=Path("/var/spool/maildrop/quarantine"),
     )
@@ -21,7 +22,7 @@ def test_the_hosts_own_daemon_has_the_places_of_the_package() -> None:
 def test_an_instance_shares_no_place_with_it() -> None:
     own, instance = Layout.of_host(), Layout.of_host("zope")
 
-    for place in ("config", "state", "runtime", "drop", "quarantine"):
+    for place in ("config", "state", "runtime", "sockets", "drop", "quarantine"):
         assert getattr(own, place) != getattr(instance, place)
         assert not getattr(instance, place).is_relative_to(getattr(own, place))
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from maildropd.config.layout import Layout
 from maildropd.config.lines import Line, parse
+from maildropd.config.model import SubmitterConfig
 from maildropd.config.read import read
 from maildropd.config.said import MODELS, keys
 
@@ -14,7 +15,8 @@ SAMPLE = Path(__file__).parents[3] / "etc/maildrop/maildropd.conf"
 
 
 def _uncommented() -> str:
-    return re.sub(r"^#(?=[a-z_]+ =)", "", SAMPLE.read_text("utf-8"), flags=re.MULTILINE)
+    text = SAMPLE.read_text("utf-8")
+    return re.sub(r"^#(?=[a-z_]+ =|\[)", "", text, flags=re.MULTILINE)
 
 
 def test_the_sample_changes_nothing() -> None:
@@ -31,7 +33,9 @@ def test_every_key_stands_there_with_its_default(tmp_path: Path) -> None:
     everything.write_text(_uncommented())
 
     assert read(replace(host, config=everything)) == replace(
-        read(replace(host, config=SAMPLE)), source=everything
+        read(replace(host, config=SAMPLE)),
+        source=everything,
+        submitters=(SubmitterConfig(name="shop"),),
     )
 
 

@@ -13,7 +13,7 @@ from typing import cast
 import pytest
 
 from maildropd.config.errors import ConfigErrors, Mistake, Place
-from maildropd.config.model import Config, DaemonConfig
+from maildropd.config.model import Config, DaemonConfig, SubmissionConfig
 from maildropd.daemon.engine import (
     Blueprint,
     Engine,
@@ -136,6 +136,7 @@ class Desk:
         config = Config(
             source=here,
             daemon=DaemonConfig(state_directory=here, runtime_directory=here),
+            submission=SubmissionConfig(socket=here, sendmail_socket=here),
         )
         engine = Engine(config=config, routing=cast(Routing, None), intakes=())
         self.service = Service(
