@@ -1,0 +1,126 @@
+# SPDX-License-Identifier: Apache-2.0
+"""From a draft that somebody handed over to a message that is on disk.
+
+Every way in comes through here: policies, then the injector.  Whoever asks
+hears of success only when the message would survive a power cut.
+"""
+
+import asyncio
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future
+from dataclasses import dataclass
+from datetime import timedelta
+from itertools import chain
+from typing import Protocol
+
+from maildropd.mail.draft import Draft, Recipient
+from maildropd.mail.envelope import DEFAULT_TERMS, Submission, Submitter
+from maildropd.mail.message import message_id
+from maildropd.store.base import Stored
+
+KEY_LIFETIME = timedelta(days=2)
+
+
+class Gate(Protocol):
+    """What every submitter has to pass; policy/gate.py is one."""
+
+    def known(self, submitter: Submitter) -> Submitter:
+        """Return the submitter with the name of the section that applies."""
+        ...
+
+    def own_address(self, submitter: Submitter) -> str:
+        """Return the address of a submitter who names none."""
+        ...
+
+    def full_name(self, submitter: Submitter) -> str:
+        """Return what the accounts of the host call him; it may be empty."""
+        ...
+
+    def check_sender(self, reverse_path: str | None, submitter: Submitter) -> None:
+        """Raise ``PermanentError`` if mail from there would be refused."""
+        ...
+
+    def check_recipient(self, forward_path: str, submitter: Submitter) -> None:
+        """Raise ``MailError`` if mail to there would be refused."""
+        ...
+
+    def admit(self, draft: Draft, submitter: Submitter) -> Draft:
+        """Return what is to be stored; raise ``MailError``."""
+        ...
+
+    def size_limit(self, submitter: Submitter) -> int:
+        """Return how many octets a message of his may have."""
+        ...
+
+    def recipient_limit(self, submitter: Submitter) -> int:
+        """Return how many recipients a message of his may have."""
+        ...
+
+    def connection_limit(self, submitter: Submitter) -> int:
+        """Return how many connections he may have."""
+        ...
+
+
+class Injector(Protocol):
+    """The one door into the store."""
+
+    def submit(self, submission: Submission) -> Future[Stored]:
+        """Read the content before returning; done when it is durable."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """Policies and injector, as one configuration has them."""
+
+    gate: Gate
+    injector: Injector
+
+    def submit(
+        self, draft: Draft, submitter: Submitter, key: str | None
+    ) -> Future[Stored]:
+        """Have a draft stored; raise ``MailError`` if a policy refuses it.
+
+        The body is read before this returns.  ``key`` is the submitter's own:
+        the same from another user means nothing.
+        """
+        draft = self.gate.admit(draft, submitter)
+        return self.injector.submit(
+            submission(draft, submitter, key and f"client:{submitter.uid}:{key}")
+        )
+
+    async def store(
+        self, draft: Draft, submitter: Submitter, key: str | None, *, small: bool
+    ) -> Stored:
+        """Do the same from the main loop, which a large body would hold up."""
+        if small:
+            stored = self.submit(draft, submitter, key)
+        else:
+            stored = await asyncio.to_thread(self.submit, draft, submitter, key)
+        return await asyncio.wrap_future(stored)
+
+
+def submission(draft: Draft, submitter: Submitter, key: str | None) -> Submission:
+    """Make a submission of a draft that has passed."""
+    terms = tuple(each.terms for each in draft.recipients)
+    return Submission(
+        reverse_path=draft.reverse_path,
+        recipients=tuple(each.forward_path for each in draft.recipients),
+        submitter=submitter,
+        content=_content(draft.header, draft.body),
+        key=key,
+        key_lifetime=KEY_LIFETIME if key else None,
+        message_id=message_id(draft.header),
+        terms=terms if any(each != DEFAULT_TERMS for each in terms) else (),
+        ret=draft.ret,
+        envid=draft.envid,
+    )
+
+
+def recipients(addresses: Iterable[str]) -> tuple[Recipient, ...]:
+    """Make recipients who are served on no terms of their own."""
+    return tuple(Recipient(forward_path=address) for address in addresses)
+
+
+def _content(header: bytes, body: Iterable[bytes]) -> Iterator[bytes]:
+    return chain((header,), body) if header else iter(body)
