@@ -28,6 +28,10 @@ class Gate(Protocol):
         """Return the submitter with the name of the section that applies."""
         ...
 
+    def may_speak_for_others(self, submitter: Submitter) -> bool:
+        """Tell whether he may say who his clients are."""
+        ...
+
     def own_address(self, submitter: Submitter) -> str:
         """Return the address of a submitter who names none."""
         ...

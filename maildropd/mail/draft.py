@@ -32,6 +32,7 @@ class Draft:
     recipients: tuple[Recipient, ...]
     header: bytes
     body: Iterable[bytes] = ()
+    size: int = 0  # octets, as handed over
     full_name: str = ""  # of the author, where a From has to be made
     ret: str = ""
     envid: str = ""

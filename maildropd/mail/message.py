@@ -66,6 +66,21 @@ def fields(data: bytes, start: int, end: int) -> Iterator[Field]:
         at = stop
 
 
+def split(data: bytes) -> int:
+    """Return where the header ends, as sendmail(8) sees it; never raise.
+
+    It ends with its empty line, or before the first line that is no field:
+    what is not header is text, and no text is lost.
+    """
+    at = 0
+    while found := _NAME.match(data, at):
+        at = _next_line(data, found.end(), len(data))
+        while data[at : at + 1] in (b" ", b"\t"):
+            at = _next_line(data, at, len(data))
+    empty = _EMPTY_HEADER.match(data, at)
+    return empty.end() if empty else at
+
+
 def without(
     data: bytes, start: int, header: Iterable[Field], names: Collection[str]
 ) -> tuple[bytes, ...]:

@@ -1,0 +1,141 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The daemon's own desk: what SMTP brings goes through policies into the store."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from maildropd.edge.entry import Entry, Gate
+from maildropd.edge.parcel import Allowance, Parcel
+from maildropd.edge.smtp.desk import Client
+from maildropd.edge.smtp.grammar import Named, Offer
+from maildropd.host import tcp_owner
+from maildropd.mail.draft import Draft, Recipient
+from maildropd.mail.envelope import DEFAULT_TERMS, Submitter, Terms
+from maildropd.mail.event import Journal
+from maildropd.mail.message import split
+from maildropd.mail.reply import Reply
+from maildropd.mail.submission_events import SubmissionRefused
+
+_TOLD = 20  # refusals of one session, in the log
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Office:
+    """What the desks of all sessions share."""
+
+    entry: Callable[[], Entry]  # that of the present configuration
+    allowance: Allowance
+    journal: Journal
+
+
+class LocalDesk:
+    """The desk of one session; see the Protocol in desk.py."""
+
+    def __init__(self, office: Office, submitter: Submitter) -> None:
+        """Serve a submitter, as the kernel knows him."""
+        self._office = office
+        self._submitter = office.entry().gate.known(submitter)
+        self._offer = Offer(reverse_path=None)
+        self._recipients: list[Recipient] = []
+        self._told = 0
+
+    @property
+    def size_limit(self) -> int:
+        """That of the submitter."""
+        return self._gate.size_limit(self._submitter)
+
+    @property
+    def recipient_limit(self) -> int:
+        """That of the submitter."""
+        return self._gate.recipient_limit(self._submitter)
+
+    @property
+    def may_introduce(self) -> bool:
+        """Gateways may, before they have done so."""
+        is_direct = self._submitter.client is None
+        return is_direct and self._gate.may_speak_for_others(self._submitter)
+
+    def introduce(self, client: Client) -> None:
+        """Serve a gateway's client; who that is, the kernel's table of ports knows.
+
+        What is looked up is marked: the gateway's own uid is certain, but says
+        nothing about the mail.
+        """
+        uid = None
+        if tcp_owner.is_loopback(client.address):
+            ends = (client.address, client.port)
+            uid = tcp_owner.owner(ends, (client.server_address, client.server_port))
+        self._submitter = self._gate.known(
+            Submitter(
+                name=self._submitter.name,
+                uid=uid,
+                client=client.address,
+                surmised=uid is not None,
+            )
+        )
+
+    async def offer(self, offer: Offer) -> None:
+        """Ask whether mail from there would be refused."""
+        self._gate.check_sender(offer.reverse_path, self._submitter)
+        self._offer = offer
+        self._recipients = []
+
+    async def name(self, named: Named) -> None:
+        """Ask whether mail to there would be refused."""
+        self._gate.check_recipient(named.forward_path, self._submitter)
+        terms = DEFAULT_TERMS
+        if named.notify or named.orcpt:
+            terms = Terms(notify=named.notify, orcpt=named.orcpt)
+        recipient = Recipient(forward_path=named.forward_path, terms=terms)
+        self._recipients.append(recipient)
+
+    def parcel(self) -> Parcel:
+        """Return a new one."""
+        return Parcel(self._office.allowance, self.size_limit)
+
+    async def take(self, parcel: Parcel) -> Reply:
+        """Pass it through the policies, and wait until it is on disk."""
+        head = parcel.head()
+        end = split(head)
+        draft = Draft(
+            reverse_path=self._offer.reverse_path,
+            recipients=tuple(self._recipients),
+            header=head[:end],
+            body=parcel.after(end),
+            size=parcel.size,
+            ret=self._offer.ret,
+            envid=self._offer.envid,
+        )
+        stored = await self._office.entry().store(
+            draft, self._submitter, self._offer.key, small=parcel.is_small
+        )
+        return Reply(250, "2.0.0", f"ok, queued as {stored.queue_id}")
+
+    async def reset(self) -> None:
+        """Forget the message."""
+        self._recipients = []
+
+    async def close(self) -> None:
+        """Do nothing: there is nothing to let go of."""
+
+    def refused(self, what: str, reply: Reply) -> None:
+        """Log it, with who it was; one that goes on and on is known by then."""
+        self._told += 1
+        if self._told > _TOLD:
+            return
+        who = self._submitter
+        self._office.journal.emit(
+            SubmissionRefused(
+                submitter=who.name,
+                submitter_uid=who.uid,
+                submitter_unit=who.unit,
+                submitter_client=who.client,
+                sender=self._offer.reverse_path or "",
+                reason=what,
+                reply=reply,
+            )
+        )
+
+    @property
+    def _gate(self) -> Gate:
+        return self._office.entry().gate

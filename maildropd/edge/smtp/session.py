@@ -1,0 +1,237 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One client's dialogue (RFC 5321), from greeting to goodbye.
+
+A session never ends without a reply but when the client hangs up.  What is
+wrong is answered, and too much of it ends the session.
+"""
+
+import asyncio
+import re
+from collections.abc import Awaitable, Callable, Mapping
+
+from maildropd.edge.smtp import grammar
+from maildropd.edge.smtp.desk import Client, Desk
+from maildropd.edge.smtp.grammar import BadCommand, Offer
+from maildropd.edge.smtp.wire import Gone, Wire
+from maildropd.mail.errors import MailError, TooLarge, TooManyRecipients
+from maildropd.mail.reply import Reply
+
+_MISTAKES = 20  # commands that are none, until we have enough
+_REFUSALS = 1000  # of commands that are right
+_XCLIENT = re.compile(r"([A-Za-z]+)=([0-9A-Za-z.:\[\]-]+)")
+_HELLO = re.compile(r"[\x21-\x7e\x80-\U0010ffff]{1,255}")
+_OK = Reply(250, "2.0.0", "ok")
+
+Method = Callable[[str], Awaitable[None]]
+
+
+class _Enough(Exception):
+    """The session is over; the last word is said."""
+
+
+class Session:
+    """One dialogue; ``run`` it once."""
+
+    def __init__(self, wire: Wire, desk: Desk, hostname: str) -> None:
+        """Speak over a wire, for a desk, in the name of a host."""
+        self._wire = wire
+        self._desk = desk
+        self._hostname = hostname
+        self._greeted = False
+        self._extended = False
+        self._offer: Offer | None = None
+        self._recipients = 0
+        self._mistakes = 0
+        self._refusals = 0
+        self._methods: Mapping[str, Method] = {
+            "EHLO": self._ehlo,
+            "HELO": self._helo,
+            "MAIL": self._mail,
+            "RCPT": self._rcpt,
+            "DATA": self._data,
+            "RSET": self._rset,
+            "NOOP": self._noop,
+            "QUIT": self._quit,
+            "HELP": self._help,
+            "VRFY": self._vrfy,
+            "XCLIENT": self._xclient,
+        }
+
+    async def run(self) -> None:
+        """Speak until one of us has enough; what is a bug of ours passes through."""
+        last: Reply | None = Reply(421, "4.3.0", "local trouble")
+        try:
+            self._greet()
+            while await self._turn():
+                pass
+            last = None
+        except (Gone, _Enough):
+            last = None
+        except asyncio.CancelledError:
+            last = Reply(421, "4.3.2", "maildropd is stopping")
+            raise
+        finally:
+            if last is not None:
+                self._wire.say(last)
+            await self._desk.close()
+            await self._wire.hang_up()
+
+    async def _turn(self) -> bool:
+        try:
+            line = await self._wire.line()
+            if line is None:
+                await self._wire.flush()
+                return False
+            verb, _, argument = line.decode("utf-8", "surrogateescape").partition(" ")
+            method = self._methods.get(verb.upper(), self._unknown)
+            await method(argument.strip(" "))
+        except MailError as error:
+            self._refuse(error)
+        return True
+
+    def _refuse(self, error: MailError) -> None:
+        """Answer, and count."""
+        wrong = error.reply.code in (500, 501, 502, 503, 555)
+        self._mistakes += wrong
+        self._refusals += not wrong
+        if self._mistakes >= _MISTAKES or self._refusals >= _REFUSALS:
+            self._last(Reply(421, "4.7.0", f"too many errors ({error})"))
+        self._wire.say(error.reply)
+        if not wrong:
+            self._desk.refused(str(error), error.reply)
+
+    def _last(self, reply: Reply) -> None:
+        self._wire.say(reply)
+        raise _Enough
+
+    # --- who is there
+
+    def _greet(self) -> None:
+        self._wire.say(Reply(220, "2.0.0", f"{self._hostname} ESMTP maildropd"))
+
+    async def _ehlo(self, argument: str) -> None:
+        await self._hello(argument, extended=True)
+        self._wire.say(
+            Reply(250, "2.0.0", self._hostname),
+            "PIPELINING",
+            f"SIZE {self._desk.size_limit}",
+            "8BITMIME",
+            "SMTPUTF8",
+            "ENHANCEDSTATUSCODES",
+            "DSN",
+            "XKEY",
+            *(["XCLIENT ADDR PORT DESTADDR DESTPORT"] * self._desk.may_introduce),
+            "HELP",
+        )
+
+    async def _helo(self, argument: str) -> None:
+        await self._hello(argument, extended=False)
+        self._wire.say(Reply(250, "2.0.0", self._hostname))
+
+    async def _hello(self, argument: str, *, extended: bool) -> None:
+        if not _HELLO.fullmatch(argument):
+            raise BadCommand("the name of a host is needed")
+        await self._forget()
+        self._greeted, self._extended = True, extended
+
+    async def _xclient(self, argument: str) -> None:
+        if not self._desk.may_introduce:
+            raise MailError("not for you", Reply(550, "5.7.1", "not for you"))
+        if self._offer is not None:
+            raise _out_of_order("not within a message")
+        said = {
+            found[1].upper(): found[2].strip("[]")
+            for word in argument.split()
+            if (found := _XCLIENT.fullmatch(word))
+        }
+        try:
+            client = Client(
+                address=said["ADDR"],
+                port=int(said["PORT"]),
+                server_address=said["DESTADDR"],
+                server_port=int(said["DESTPORT"]),
+            )
+        except (KeyError, ValueError) as error:
+            raise BadCommand("ADDR, PORT, DESTADDR and DESTPORT are needed") from error
+        self._desk.introduce(client)
+        await self._forget()
+        self._greeted = False
+        self._greet()
+
+    # --- the message
+
+    async def _mail(self, argument: str) -> None:
+        if not self._greeted:
+            raise _out_of_order("say EHLO first")
+        if self._offer is not None:
+            raise _out_of_order("one message at a time")
+        offer = grammar.mail(argument)
+        if offer.size > self._desk.size_limit:
+            raise TooLarge(f"more than {self._desk.size_limit} octets")
+        await self._desk.offer(offer)
+        self._offer = offer
+        self._wire.say(Reply(250, "2.1.0", "ok"))
+
+    async def _rcpt(self, argument: str) -> None:
+        if self._offer is None:
+            raise _out_of_order("say MAIL first")
+        named = grammar.rcpt(argument, utf8=self._offer.utf8)
+        if self._recipients >= self._desk.recipient_limit:
+            words = f"more than {self._desk.recipient_limit} recipients"
+            raise TooManyRecipients(words, Reply(452, "4.5.3", words))
+        await self._desk.name(named)
+        self._recipients += 1
+        self._wire.say(Reply(250, "2.1.5", "ok"))
+
+    async def _data(self, argument: str) -> None:
+        if argument:
+            raise BadCommand("DATA takes no argument")
+        if self._offer is None or not self._recipients:
+            raise _out_of_order("say MAIL and RCPT first")
+        parcel = self._desk.parcel()
+        try:
+            self._wire.say(Reply(354, "2.0.0", "end with a dot in a line of its own"))
+            try:
+                await self._wire.content(parcel.write)
+            except MailError as error:  # in the middle: nobody knows where it ends
+                self._desk.refused(str(error), error.reply)
+                self._last(error.reply)
+            reply = await self._desk.take(parcel)
+        finally:
+            parcel.close()
+            await self._forget()
+        self._wire.say(reply)
+
+    async def _rset(self, argument: str) -> None:
+        if argument:
+            raise BadCommand("RSET takes no argument")
+        await self._forget()
+        self._wire.say(_OK)
+
+    async def _forget(self) -> None:
+        if self._offer is not None:
+            self._offer, self._recipients = None, 0
+            await self._desk.reset()
+
+    # --- the rest
+
+    async def _noop(self, _: str) -> None:
+        self._wire.say(_OK)
+
+    async def _quit(self, _: str) -> None:
+        self._last(Reply(221, "2.0.0", "bye"))
+
+    async def _help(self, _: str) -> None:
+        verbs = " ".join(verb for verb in self._methods if verb != "XCLIENT")
+        self._wire.say(Reply(214, "2.0.0", f"{verbs}; see man 8 maildropd"))
+
+    async def _vrfy(self, _: str) -> None:
+        self._wire.say(Reply(252, "2.5.0", "send some mail, and it will be tried"))
+
+    async def _unknown(self, _: str) -> None:
+        words = "this command is not known here"
+        raise MailError(words, Reply(502, "5.5.1", words))
+
+
+def _out_of_order(words: str) -> MailError:
+    return MailError(words, Reply(503, "5.5.1", words))

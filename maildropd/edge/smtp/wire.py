@@ -1,0 +1,247 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Lines and contents from a client, and replies to it, in bounded memory.
+
+Only CR LF ends a line, and only CR LF . CR LF ends a message: who takes less
+for an end lets others smuggle mail in.  Replies are gathered until the client
+has to be waited for, so that pipelined commands share one write.
+"""
+
+import asyncio
+from collections.abc import Callable
+
+from maildropd.edge.smtp.grammar import BadLine
+from maildropd.mail.reply import Reply
+
+_LINE_LIMIT = 4096  # octets of a command: RFC 3461 and 6531 add to the 512 of old
+_DISCARD_LIMIT = 4 * 1024 * 1024
+_HIGH = 256 * 1024
+_LINGER = 5.0  # seconds, and so many octets below, for a client to stop sending
+_WITHOUT_STATUS = (220, 354)
+_END = b"\r\n.\r\n"
+
+
+class Gone(Exception):
+    """The client has hung up, or has been silent for too long."""
+
+
+class Wire(asyncio.Protocol):
+    """One connection; used by one session."""
+
+    def __init__(self, idle: float) -> None:
+        """Wait for the client so many seconds at a time."""
+        self._idle = idle
+        self._loop = asyncio.get_running_loop()
+        self._transport: asyncio.Transport | None = None
+        self._buffer = bytearray()
+        self._paused = False
+        self._ended = False  # the client says no more, and may still listen
+        self._broken = False
+        self._wake: asyncio.Future[None] | None = None
+        self._full: asyncio.Future[None] | None = None  # the client does not read
+        self._replies: list[bytes] = []
+        self._until = 0.0
+        self._timer: asyncio.TimerHandle | None = None
+
+    # --- what asyncio calls
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Begin."""
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+        self._until = self._loop.time() + self._idle
+        self._timer = self._loop.call_later(self._idle, self._look_at_watch)
+
+    def data_received(self, data: bytes) -> None:
+        """Take octets."""
+        self._buffer += data
+        if len(self._buffer) > _HIGH and not self._paused and self._transport:
+            self._paused = True
+            self._transport.pause_reading()
+        self._stir()
+
+    def eof_received(self) -> bool:
+        """Go on answering what has come until here."""
+        self._ended = True
+        self._stir()
+        return True
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """End."""
+        del exc
+        self._ended = self._broken = True
+        if self._timer:
+            self._timer.cancel()
+        self._stir()
+        self.resume_writing()
+
+    def pause_writing(self) -> None:
+        """Wait before the next reply."""
+        self._full = self._loop.create_future()
+
+    def resume_writing(self) -> None:
+        """Go on."""
+        full, self._full = self._full, None
+        if full and not full.done():
+            full.set_result(None)
+
+    # --- what a session calls
+
+    def say(self, reply: Reply, *more: str) -> None:
+        """Reply; with more lines, the reply's text is the first."""
+        lines = [reply.text, *more]
+        for text in lines[:-1]:
+            self._replies.append(f"{reply.code}-{text}\r\n".encode("ascii", "replace"))
+        status = "" if more or reply.code in _WITHOUT_STATUS else reply.status
+        self._replies.append(_line(reply.code, status, lines[-1]))
+
+    async def flush(self) -> None:
+        """Send what was said; raise ``Gone`` if nobody takes it."""
+        if self._replies and self._transport and not self._broken:
+            self._transport.write(b"".join(self._replies))
+            self._replies.clear()
+        if self._full:
+            self._until = self._loop.time() + self._idle
+            await self._full
+        if self._broken:
+            raise Gone
+
+    async def line(self) -> bytes | None:
+        """Return the next command without its end; None at the end of all.
+
+        Raise ``BadLine`` once a line that is none, or has no end, is over.
+        """
+        self._until = self._loop.time() + self._idle
+        seen = 0
+        while (end := self._buffer.find(b"\n", seen)) < 0:
+            seen = len(self._buffer)
+            if seen > _LINE_LIMIT:
+                await self._skip_line()
+                raise BadLine(f"a line is longer than {_LINE_LIMIT} octets")
+            if self._ended:
+                return None  # what has no line end is no command
+            await self._more()
+        line = bytes(self._buffer[: end + 1])
+        del self._buffer[: end + 1]
+        if len(line) > _LINE_LIMIT:
+            raise BadLine(f"a line is longer than {_LINE_LIMIT} octets")
+        if not line.endswith(b"\r\n") or b"\r" in line[:-2] or b"\0" in line:
+            raise BadLine("a command ends in CR LF, and has no CR, LF or NUL within")
+        return line[:-2]
+
+    async def content(self, take: Callable[[bytes], None]) -> None:
+        """Pass a message on, without its final dot and without doubled dots.
+
+        Raise ``Gone`` if it has no end; what ``take`` raises passes through.
+        """
+        held = b"\r\n"  # as if an empty line were before it
+        skip = len(held)
+        while True:
+            data = held + self._taken()
+            end = data.find(_END)
+            cut = end + 2 if end >= 0 else _safe_cut(data)
+            if cut >= skip:
+                piece = data[:cut].replace(b"\r\n.", b"\r\n")[skip:]
+                skip, held = 0, data[cut:]
+                if piece:
+                    take(piece)
+            else:
+                held = data
+            if end >= 0:
+                self._buffer[:0] = data[end + len(_END) :]
+                return
+            if self._ended:
+                raise Gone
+            self._until = self._loop.time() + self._idle
+            await self._more()
+
+    async def hang_up(self) -> None:
+        """Close; what is said is heard, if the client does not go on for ever."""
+        if self._transport is None or self._broken:
+            return
+        try:
+            await self.flush()
+            if self._transport.can_write_eof():
+                self._transport.write_eof()
+            async with asyncio.timeout(_LINGER):
+                await self._let_run_out()
+        except (Gone, TimeoutError, OSError):
+            pass  # nobody listens any more
+        finally:
+            self._transport.close()
+
+    def abort(self) -> None:
+        """Break off."""
+        if self._transport:
+            self._transport.abort()
+
+    # --- inside
+
+    async def _more(self) -> None:
+        """Wait for octets or the end; what was said goes out first."""
+        await self.flush()
+        self._resume()
+        if self._ended:
+            return
+        self._wake = self._loop.create_future()
+        try:
+            await self._wake
+        finally:
+            self._wake = None
+
+    def _taken(self) -> bytes:
+        taken = bytes(self._buffer)
+        self._buffer.clear()
+        self._resume()
+        return taken
+
+    def _resume(self) -> None:
+        if self._paused and self._transport and len(self._buffer) <= _HIGH:
+            self._paused = False
+            self._transport.resume_reading()
+
+    async def _skip_line(self) -> None:
+        skipped = 0
+        while (end := self._buffer.find(b"\n")) < 0:
+            skipped += len(self._taken())
+            if self._ended or skipped > _DISCARD_LIMIT:
+                raise Gone
+            await self._more()
+        del self._buffer[: end + 1]
+
+    async def _let_run_out(self) -> None:
+        while not self._ended:
+            self._taken()
+            await self._more()
+
+    def _stir(self) -> None:
+        if self._wake and not self._wake.done():
+            self._wake.set_result(None)
+
+    def _look_at_watch(self) -> None:
+        """Break off when the time is over; else look again when it may be."""
+        left = self._until - self._loop.time()
+        waits = self._wake is not None or self._full is not None
+        if left <= 0 and waits:
+            self.abort()
+            return
+        self._timer = self._loop.call_later(max(left, 1.0), self._look_at_watch)
+
+
+def _line(code: int, status: str, text: str) -> bytes:
+    words = " ".join(filter(None, (status, text)))
+    # A reply is one line of ASCII, whatever it quotes.
+    plain = "".join(c if c.isprintable() else " " for c in words)[:450]
+    return f"{code} {plain}\r\n".encode("ascii", "replace")
+
+
+def _safe_cut(data: bytes) -> int:
+    """Return how much of it cannot be the beginning of the end.
+
+    Never between a line's end and the dot that may follow it.
+    """
+    cut = max(len(data) - len(_END) + 1, 0)
+    if data[:cut].endswith(b"\r"):
+        return cut - 1
+    if data[:cut].endswith(b"\r\n"):
+        return cut - 2
+    return cut

@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: Apache-2.0
+"""May this submitter use that address: in the reverse-path, and as an author."""
+
+from collections.abc import Sequence
+from fnmatch import fnmatchcase
+from typing import Protocol
+
+from maildropd.mail.errors import PermanentError
+from maildropd.mail.reply import Reply
+from maildropd.policy.rules import Rule
+
+
+class SenderRefused(PermanentError):
+    """The submitter may not use this address."""
+
+    default = Reply(553, "5.7.1")
+
+
+class Names(Protocol):
+    """What is known of our own names; policy/names.py."""
+
+    def is_local(self, address: str) -> bool:
+        """Tell whether an address is at one of our names."""
+        ...
+
+    def qualify(self, address: str) -> str:
+        """Add our domain to a bare name."""
+        ...
+
+
+def own_address(rule: Rule, names: Names) -> str:
+    """Return the address of the submitter himself."""
+    return names.qualify(rule.account.login)
+
+
+def may_use(address: str, rule: Rule, names: Names) -> bool:
+    """Tell whether an address is the submitter's, or granted to him.
+
+    ``login+anything`` is the login's own.
+    """
+    if rule.any_sender:
+        return True
+    local_part, _, _ = address.rpartition("@")
+    if local_part.partition("+")[0] == rule.account.login and names.is_local(address):
+        return True
+    return rule.section is not None and _is_granted(address, rule.section.senders)
+
+
+def check(address: str, rule: Rule, names: Names) -> None:
+    """Raise ``SenderRefused`` with words that say what would allow it."""
+    if not may_use(address, rule, names):
+        who = rule.account.login
+        where = f"[submitter {rule.name}]" if rule.section else "a [submitter] section"
+        raise SenderRefused(
+            f"{who} may not send as {address} (senders in {where} can grant it)"
+        )
+
+
+def _is_granted(address: str, patterns: Sequence[str]) -> bool:
+    lowered = address.lower()
+    return any(_fits(lowered, pattern.lower()) for pattern in patterns)
+
+
+def _fits(address: str, pattern: str) -> bool:
+    """``@example.org`` means anybody there; only * stands for something else."""
+    if pattern.startswith("@"):
+        pattern = f"*{pattern}"
+    # A [ or ? in an address is itself: only the star is a pattern here.
+    pattern = pattern.replace("[", "[[]").replace("?", "[?]")
+    return fnmatchcase(address, pattern)
