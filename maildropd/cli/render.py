@@ -38,13 +38,11 @@ def listed(message: Message, now: datetime) -> Iterator[str]:
 
 def shown(message: Message, now: datetime) -> Iterator[str]:
     """Yield all there is to know about a message."""
-    uid = message["submitter_uid"]
-    submitter = message["submitter"] + ("" if uid is None else f" uid={uid}")
     arrived = datetime.fromisoformat(message["arrived"])
     give_up = datetime.fromisoformat(message["give_up"])
     yield f"id          {message['id']}"
     yield f"sender      {_sender(message)}"
-    yield f"submitter   {clean(submitter)}"
+    yield f"submitter   {clean(_submitter(message))}"
     yield f"message-id  {clean(message['message_id'] or '-')}"
     yield f"size        {count(message['size'], 'octet')}"
     yield f"arrived     {moment(arrived)}, {span(now - arrived)} ago"
@@ -52,6 +50,8 @@ def shown(message: Message, now: datetime) -> Iterator[str]:
     for recipient in message["recipients"]:
         yield ""
         yield f"recipient   {clean(recipient['address'])}"
+        if recipient["run"]:
+            yield f"run         {clean(recipient['run'])}"
         state, when = _condition(recipient, now)
         yield f"state       {state}" + (f", next try {when}" if when else "")
         yield f"attempts    {recipient['attempts']}"
@@ -92,6 +92,14 @@ def status(found: Mapping[str, Any], now: datetime) -> Iterator[str]:
 def _sender(message: Message) -> str:
     sender = message["sender"]
     return "<>" if sender is None else clean(sender)
+
+
+def _submitter(message: Message) -> str:
+    """Return who it was, and by which rules of the configuration it was taken."""
+    uid, unit = message["submitter_uid"], message["submitter_unit"]
+    labels = {"uid": uid, "unit": unit, "rules": message["submitter_rules"]}
+    said = [f" {name}={value}" for name, value in labels.items() if value is not None]
+    return "".join([message["submitter"], *said])
 
 
 def _condition(recipient: Message, now: datetime) -> tuple[str, str]:

@@ -59,7 +59,11 @@ def shown(message: MessageView, on_wall: OnWall) -> Answer:
         "give_up": on_wall(message.give_up).isoformat(),
         "submitter": envelope.submitter.name,
         "submitter_uid": envelope.submitter.uid,
+        "submitter_unit": envelope.submitter.unit,
+        "submitter_rules": envelope.submitter.rules or None,
         "message_id": envelope.message_id,
+        "ret": envelope.ret or None,
+        "envid": envelope.envid or None,
         "recipients": [_recipient(each, on_wall) for each in message.recipients],
     }
 
@@ -75,6 +79,9 @@ def _recipient(recipient: RecipientView, on_wall: OnWall) -> Answer:
         "relay": recipient.relay,
         "reply": reply
         and {"code": reply.code, "status": reply.status, "text": reply.text},
+        "notify": recipient.terms.notify or None,
+        "orcpt": recipient.terms.orcpt or None,
+        "run": recipient.terms.run or None,
     }
 
 

@@ -2,7 +2,8 @@
 """The change that brings a message in, once for each submission key.
 
 A key outlives its message: what is submitted again after it was delivered is
-a repetition all the same.  Whoever chose the key says when it may go.
+a repetition all the same.  Whoever chose the key says when it may go, then or
+in advance: a client that has ended cannot say that it will not come again.
 """
 
 from collections.abc import Sequence
@@ -16,17 +17,24 @@ from maildropd.store.rows import micros, number
 from maildropd.store.transaction import Transaction
 
 _INSERT_KEY = (
-    "INSERT INTO submission (key, queue_id, since) VALUES (?, ?, ?)"
-    " ON CONFLICT (key) DO NOTHING"
+    "INSERT INTO submission (key, queue_id, since, expires) VALUES (?, ?, ?, ?)"
+    " ON CONFLICT (key) DO UPDATE SET queue_id = excluded.queue_id,"
+    " since = excluded.since, expires = excluded.expires"
+    " WHERE submission.expires <= excluded.since"
 )
 _INSERT_MESSAGE = (
     "INSERT INTO message (queue_id, reverse_path, submitter, uid, message_id,"
-    " arrived, give_up, size, sha256, file) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+    " arrived, give_up, size, sha256, file, unit, rules, ret, envid)"
+    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 )
 _INSERT_CONTENT = "INSERT INTO content (number, octets) VALUES (?, ?)"
 _INSERT_RECIPIENT = (
     "INSERT INTO recipient (queue_id, number, forward_path, state, due)"
     " VALUES (?, ?, ?, ?, ?)"
+)
+_INSERT_WITH_TERMS = (
+    "INSERT INTO recipient (queue_id, number, forward_path, state, due,"
+    " notify, orcpt, run) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
 )
 
 
@@ -54,7 +62,9 @@ class Add:
         key = self.submission.key
         if key is None:
             return None
-        row = (key, self.queue_id, micros(self.arrived))
+        lifetime = self.submission.key_lifetime
+        expires = None if lifetime is None else micros(self.arrived + lifetime)
+        row = (key, self.queue_id, micros(self.arrived), expires)
         if transaction.execute(_INSERT_KEY, row).rowcount:
             return None
         query = "SELECT queue_id FROM submission WHERE key = ?"
@@ -73,7 +83,14 @@ class Add:
             (queue_id, n, path, State.READY, due)
             for n, path in enumerate(self.submission.recipients)
         ]
-        transaction.executemany(_INSERT_RECIPIENT, rows)
+        if terms := self.submission.terms:
+            said = [
+                (*row, one.notify, one.orcpt, one.run)
+                for row, one in zip(rows, terms, strict=True)
+            ]
+            transaction.executemany(_INSERT_WITH_TERMS, said)
+        else:
+            transaction.executemany(_INSERT_RECIPIENT, rows)
         transaction.count(State.READY, len(rows))
 
     def _row(self) -> tuple[object, ...]:
@@ -89,6 +106,10 @@ class Add:
             kept.size,
             kept.sha256,
             self.queue_id if kept.octets is None else None,
+            what.submitter.unit,
+            what.submitter.rules,
+            what.ret,
+            what.envid,
         )
 
 

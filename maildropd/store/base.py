@@ -14,7 +14,13 @@ from enum import StrEnum
 from typing import Protocol
 
 from maildropd.host.clock import Mark
-from maildropd.mail.envelope import Envelope, QueueId, Submission
+from maildropd.mail.envelope import (
+    DEFAULT_TERMS,
+    Envelope,
+    QueueId,
+    Submission,
+    Terms,
+)
 from maildropd.mail.reply import Reply
 
 
@@ -44,6 +50,7 @@ class LeasedRecipient:
     forward_path: str
     attempts: int  # made before this one
     fence: int  # a later lease of the same recipient has a larger one
+    terms: Terms = DEFAULT_TERMS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,6 +100,7 @@ class RecipientView:
     leased: bool
     reply: Reply | None
     relay: str
+    terms: Terms = DEFAULT_TERMS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,6 +133,9 @@ class QueueStore(Protocol):
 
         The content is read in the caller's thread before this returns.  When
         the future is done, message, recipients and key survive a power cut.
+        Of the submitter, door, uid, unit and rules are kept.
+        A key with a lifetime counts for just as long, from the arrival of the
+        message that it came with; another counts until it is forgotten.
         """
         ...
 

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is done in quiet moments, a small step at a time."""
+"""What is done in quiet moments, a small step at a time.
+
+Old keys go also where it is never quiet: a step for so many that come.
+"""
 
 from datetime import timedelta
 
@@ -9,8 +12,11 @@ from maildropd.store.rows import micros
 from maildropd.store.transaction import Transaction
 
 KEY_LIFE = timedelta(days=10)  # of submission keys that nobody forgets
+_KEY_LIFE = KEY_LIFE // timedelta(microseconds=1)
 _PURGE_EVERY = timedelta(hours=1)
 _STEP = 1000  # keys looked at, pages given back, at a time
+# So many new keys pay for a step.  With fewer than _STEP of them it comes round.
+KEYS_FOR_A_STEP = 250
 _SPARE = 2000  # pages kept for the next burst
 
 
@@ -25,25 +31,30 @@ class Housekeeping:
 
     def __call__(self, transaction: Transaction) -> bool:
         """Make one step; return whether another should follow soon."""
-        looking = self._clock.monotonic() >= self._next_round
-        if looking:
-            self._purge(transaction)
+        looking = self.purge(transaction)
         free = _give_back(transaction)
-        return (looking and bool(self._after)) or free > _SPARE
+        return looking or free > _SPARE
 
-    def _purge(self, transaction: Transaction) -> None:
-        """Walk on over the keys, so that no step reads the whole table."""
+    def purge(self, transaction: Transaction) -> bool:
+        """Walk on over the keys; return whether this round goes on.
+
+        Never over all at once: there may be millions.
+        """
+        if self._clock.monotonic() < self._next_round:
+            return False
         found = transaction.execute(
-            "SELECT key, since FROM submission WHERE key > ? ORDER BY key LIMIT ?",
-            (self._after, _STEP),
+            "SELECT key, coalesce(expires, since + ?) FROM submission"
+            " WHERE key > ? ORDER BY key LIMIT ?",
+            (_KEY_LIFE, self._after, _STEP),
         ).fetchall()
-        before = micros(self._clock.now() - KEY_LIFE)
-        forget_keys(transaction, [key for key, since in found if since < before])
+        now = micros(self._clock.now())
+        forget_keys(transaction, [key for key, until in found if until <= now])
         if len(found) == _STEP:
             self._after = found[-1][0]
         else:
             self._after = ""
             self._next_round = self._clock.monotonic() + _PURGE_EVERY
+        return bool(self._after)
 
 
 def _give_back(transaction: Transaction) -> int:

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from maildropd.mail.envelope import Envelope, QueueId, Submitter
+from maildropd.mail.envelope import DEFAULT_TERMS, Envelope, QueueId, Submitter, Terms
 from maildropd.mail.reply import Reply
 from maildropd.store.base import MessageView, RecipientView, State
 
@@ -17,17 +17,15 @@ _TO_PLAIN: Mapping[int, str] = {
     for ours, plain in zip("JKMNPQRSTVWXYZ", "IJKLMNOPQRSTUV", strict=True)
 }
 
-MESSAGE = (
-    "SELECT queue_id, reverse_path, submitter, uid, message_id, arrived, size, give_up"
-    " FROM message WHERE queue_id = ?"
+_MESSAGE = (
+    "SELECT queue_id, reverse_path, submitter, uid, message_id, arrived, size,"
+    " unit, rules, ret, envid, give_up FROM message "
 )
-MESSAGES = (
-    "SELECT queue_id, reverse_path, submitter, uid, message_id, arrived, size, give_up"
-    " FROM message WHERE queue_id > ? ORDER BY queue_id LIMIT ?"
-)
+MESSAGE = _MESSAGE + "WHERE queue_id = ?"
+MESSAGES = _MESSAGE + "WHERE queue_id > ? ORDER BY queue_id LIMIT ?"
 RECIPIENTS = (
-    "SELECT forward_path, state, due, attempts, owner, code, status, text, relay"
-    " FROM recipient WHERE queue_id = ? ORDER BY number"
+    "SELECT forward_path, state, due, attempts, owner, code, status, text, relay,"
+    " notify, orcpt, run FROM recipient WHERE queue_id = ? ORDER BY number"
 )
 
 
@@ -51,24 +49,34 @@ def envelope(row: Sequence[Any]) -> Envelope:
     return Envelope(
         queue_id=row[0],
         reverse_path=row[1],
-        submitter=Submitter(name=row[2], uid=row[3]),
+        submitter=Submitter(name=row[2], uid=row[3], unit=row[7], rules=row[8]),
         message_id=row[4],
         arrived=time(row[5]),
         size=row[6],
+        ret=row[9],
+        envid=row[10],
     )
+
+
+def terms(row: Sequence[str]) -> Terms:
+    """Make terms of the columns notify, orcpt and run; mostly nothing was said."""
+    notify, orcpt, run = row
+    if notify or orcpt or run:
+        return Terms(notify=notify, orcpt=orcpt, run=run)
+    return DEFAULT_TERMS
 
 
 def message_view(row: Row, recipients: Iterable[Row], owner: str) -> MessageView:
     """Make a view of a row of MESSAGE and the rows of RECIPIENTS."""
     return MessageView(
         envelope=envelope(row),
-        give_up=time(row[7]),
+        give_up=time(row[-1]),
         recipients=tuple(_recipient_view(one, owner) for one in recipients),
     )
 
 
 def _recipient_view(row: Row, owner: str) -> RecipientView:
-    forward_path, state, due, attempts, leased_by, code, status, text, relay = row
+    forward_path, state, due, attempts, leased_by, code, status, text, *rest = row
     return RecipientView(
         forward_path=forward_path,
         state=State(state),
@@ -77,5 +85,6 @@ def _recipient_view(row: Row, owner: str) -> RecipientView:
         # The directory is locked: a lease of anybody else is a dead one's.
         leased=leased_by == owner,
         reply=None if code is None else Reply(code, status, text),
-        relay=relay,
+        relay=rest[0],
+        terms=terms(rest[1:]),
     )

@@ -7,6 +7,7 @@ are moved away whole; nothing is taken from them for good.
 
 import os
 import sqlite3
+from collections.abc import Iterable
 from contextlib import closing, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -17,7 +18,7 @@ from maildropd.mail.envelope import QueueId
 from maildropd.store.connection import PAGE, connect
 from maildropd.store.opening import lock, open_database
 from maildropd.store.reserve import log_of
-from maildropd.store.rows import number
+from maildropd.store.rows import Row, number
 from maildropd.store.schema import Schema
 
 # Ways to find queue ids; each is gone from both ends, up to the damage.
@@ -28,20 +29,22 @@ _BY_DUE = (
     " WHERE state IN ('ready', 'deferred') ORDER BY state {}, due {}"
 )
 _WAYS = (_BY_MESSAGE, _BY_RECIPIENT, _BY_DUE)
-_FIND = (
-    "SELECT * FROM message WHERE queue_id = ?",
-    "SELECT * FROM recipient WHERE queue_id = ?",
-    "SELECT * FROM content WHERE number = ?",
-)
-_INSERT = (
-    "INSERT INTO message VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-    "INSERT INTO recipient VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-    "INSERT INTO content VALUES (?, ?)",
-)
+_FIND_MESSAGE = "SELECT * FROM message WHERE queue_id = ?"
+_FIND_RECIPIENTS = "SELECT * FROM recipient WHERE queue_id = ?"
+_FIND_CONTENT = "SELECT * FROM content WHERE number = ?"
+_INSERT_MESSAGE = "INSERT INTO message ({}) VALUES ({})"
+_INSERT_RECIPIENT = "INSERT INTO recipient ({}) VALUES ({})"
+_INSERT_CONTENT = "INSERT INTO content ({}) VALUES ({})"
 # What belongs to no message.
 _BESIDE = (
-    ("SELECT * FROM submission ORDER BY key {}", "submission VALUES (?, ?, ?)"),
-    ("SELECT * FROM clock ORDER BY one {}", "clock VALUES (?, ?, ?, ?, ?)"),
+    (
+        "SELECT * FROM submission ORDER BY key {}",
+        "INSERT OR IGNORE INTO submission ({}) VALUES ({})",
+    ),
+    (
+        "SELECT * FROM clock ORDER BY one {}",
+        "INSERT OR IGNORE INTO clock ({}) VALUES ({})",
+    ),
 )
 _SIZE_AT = 28  # in the header: pages of the file
 _PIECE = 1024 * 1024
@@ -119,8 +122,11 @@ def _copy(source: sqlite3.Connection, target: sqlite3.Connection) -> tuple[int, 
             target.execute("ROLLBACK TO one")  # half of it would never go
             lost += 1
         target.execute("RELEASE one")
-    for query, into in _BESIDE:
-        _copy_all(source, target, query, f"INSERT OR IGNORE INTO {into}")
+    for query, insert in _BESIDE:
+        for order in ("ASC", "DESC"):
+            with suppress(sqlite3.Error):
+                found = source.execute(query.format(order))
+                _put(target, insert, found, found)
     target.execute(
         "INSERT INTO tally SELECT state, count(*) FROM recipient GROUP BY state"
     )
@@ -146,22 +152,25 @@ def _copy_one(
 
     Without it the message is held when its turn comes, and can be seen.
     """
-    of_message, of_recipients, of_content = _FIND
-    (message,) = source.execute(of_message, (queue_id,))
-    recipients = source.execute(of_recipients, (queue_id,)).fetchall()
+    found = source.execute(_FIND_MESSAGE, (queue_id,))
+    (message,) = found
+    _put(target, _INSERT_MESSAGE, found, [message])
+    found = source.execute(_FIND_RECIPIENTS, (queue_id,))
+    recipients = found.fetchall()
     if not recipients:
         raise LookupError(queue_id)
-    content: list[tuple[object, ...]] = []
+    _put(target, _INSERT_RECIPIENT, found, recipients)
+    content: list[Row] = []
     with suppress(sqlite3.Error):
-        content = source.execute(of_content, (number(queue_id),)).fetchall()
-    for insert, rows in zip(_INSERT, ([message], recipients, content), strict=True):
-        target.executemany(insert, rows)
+        found = source.execute(_FIND_CONTENT, (number(queue_id),))
+        content = found.fetchall()
+    _put(target, _INSERT_CONTENT, found, content)
 
 
-def _copy_all(
-    source: sqlite3.Connection, target: sqlite3.Connection, query: str, insert: str
+def _put(
+    target: sqlite3.Connection, insert: str, found: sqlite3.Cursor, rows: Iterable[Row]
 ) -> None:
-    for order in ("ASC", "DESC"):
-        with suppress(sqlite3.Error):
-            for row in source.execute(query.format(order)):
-                target.execute(insert, row)
+    """Insert rows by the names of their columns: an older store has fewer."""
+    names = [name for name, *_ in found.description]
+    columns, places = ", ".join(names), ", ".join("?" * len(names))
+    target.executemany(insert.format(columns, places), rows)

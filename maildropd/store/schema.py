@@ -41,7 +41,11 @@ _TABLES = (
         give_up INTEGER NOT NULL,
         size INTEGER NOT NULL,
         sha256 BLOB NOT NULL,
-        file TEXT  -- in content/; NULL: the octets are in table content
+        file TEXT,  -- in content/; NULL: the octets are in table content
+        unit TEXT,  -- of the submitter
+        rules TEXT NOT NULL DEFAULT '',  -- the section that applied to it
+        ret TEXT NOT NULL DEFAULT '',
+        envid TEXT NOT NULL DEFAULT ''
     ) WITHOUT ROWID, STRICT""",
     """CREATE TABLE content (
         number INTEGER PRIMARY KEY,  -- the queue id, read as a number
@@ -59,6 +63,9 @@ _TABLES = (
         hold INTEGER NOT NULL DEFAULT 0,  -- hold it when its lease is settled
         code INTEGER, status TEXT, text TEXT,  -- the last reply
         relay TEXT NOT NULL DEFAULT '',
+        notify TEXT NOT NULL DEFAULT '',
+        orcpt TEXT NOT NULL DEFAULT '',
+        run TEXT NOT NULL DEFAULT '',  -- what to run for it, in place of a relay
         PRIMARY KEY (queue_id, number),
         CHECK ((state IN ('ready', 'deferred')) = (due IS NOT NULL))
     ) WITHOUT ROWID, STRICT""",
@@ -73,10 +80,24 @@ _TABLES = (
     """CREATE TABLE submission (
         key TEXT PRIMARY KEY,
         queue_id TEXT NOT NULL,
-        since INTEGER NOT NULL
+        since INTEGER NOT NULL,
+        expires INTEGER  -- NULL: when it is forgotten by name
     ) WITHOUT ROWID, STRICT""",
     _CLOCK,
     _RUN,
+)
+
+# What an envelope says beyond its addresses, and keys that grow too old.  SQLite
+# does this without touching a row; a new store has its columns in this order.
+_TERMS = (
+    "ALTER TABLE message ADD COLUMN unit TEXT",
+    "ALTER TABLE message ADD COLUMN rules TEXT NOT NULL DEFAULT ''",
+    "ALTER TABLE message ADD COLUMN ret TEXT NOT NULL DEFAULT ''",
+    "ALTER TABLE message ADD COLUMN envid TEXT NOT NULL DEFAULT ''",
+    "ALTER TABLE recipient ADD COLUMN notify TEXT NOT NULL DEFAULT ''",
+    "ALTER TABLE recipient ADD COLUMN orcpt TEXT NOT NULL DEFAULT ''",
+    "ALTER TABLE recipient ADD COLUMN run TEXT NOT NULL DEFAULT ''",
+    "ALTER TABLE submission ADD COLUMN expires INTEGER",
 )
 
 
@@ -84,7 +105,7 @@ _TABLES = (
 class Schema:
     """One version of the tables: how to make them, how to get there."""
 
-    version: int = 2
+    version: int = 3
     tables: Sequence[str] = _TABLES
     # From each older version, the statements that lead to the next one.
     steps: Mapping[int, Sequence[str]]
@@ -92,7 +113,7 @@ class Schema:
     @classmethod
     def current(cls) -> "Schema":
         """Return what this version of maildropd works with."""
-        return cls(steps={1: [_CLOCK, _RUN]})
+        return cls(steps={1: [_CLOCK, _RUN], 2: _TERMS})
 
 
 def prepare(connection: sqlite3.Connection, path: Path, schema: Schema) -> int:

@@ -157,6 +157,8 @@ class SqliteStore:
             )
         )
         future.add_done_callback(partial(self._upkeep.room.answered, kept.size))
+        if submission.key_lifetime is not None and self._upkeep.owes_a_step():
+            self._change(self._upkeep.purge)
         if kept.octets is None:
             future.add_done_callback(partial(self._drop_refused, queue_id))
         return future

@@ -3,13 +3,14 @@
 
 import sqlite3
 from collections.abc import Callable
+from itertools import count
 from pathlib import Path
 
 from maildropd.host.clock import Clock
 from maildropd.mail.event import Journal
 from maildropd.store.connection import PAGE, Database
 from maildropd.store.damage import Damage
-from maildropd.store.housekeeping import Housekeeping
+from maildropd.store.housekeeping import KEYS_FOR_A_STEP, Housekeeping
 from maildropd.store.reserve import Reserve, log_of
 from maildropd.store.room import Room
 from maildropd.store.transaction import Transaction
@@ -39,6 +40,7 @@ class Upkeep:
         self._unreadable = unreadable
         self._damage = Damage(path, self.reserve.descriptor, journal, clock)
         self._housekeeping = Housekeeping(clock)
+        self._keys = count(1)  # that came, and will grow too old
         self._checked = False
 
     def __call__(self, transaction: Transaction) -> bool:
@@ -46,6 +48,14 @@ class Upkeep:
         self.room.glance()
         self._hold_room()
         return self._housekeeping(transaction)
+
+    def owes_a_step(self) -> bool:
+        """Count a key that came; tell whether old ones should be looked for."""
+        return next(self._keys) % KEYS_FOR_A_STEP == 0
+
+    def purge(self, transaction: Transaction) -> bool:
+        """Make that step."""
+        return self._housekeeping.purge(transaction)
 
     def begin(self, database: Database, *, had_log: bool) -> bool:
         """Note that a run begins; return whether the last one's log is lost."""

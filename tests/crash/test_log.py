@@ -18,7 +18,7 @@ from maildropd.store.inspection import Damaged, inspect
 from maildropd.store.opening import open_database
 from maildropd.store.schema import Schema
 
-INSERT = "INSERT INTO submission VALUES (?, 'x', 0)"
+INSERT = "INSERT INTO submission VALUES (?, 'x', 0, NULL)"
 
 
 @pytest.fixture

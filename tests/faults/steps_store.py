@@ -264,8 +264,8 @@ def _messages(database: sqlite3.Connection, folder: Path) -> list[Found]:
             octets = (folder / "state" / "content" / file).read_bytes()
         whole = len(octets) == size and hashlib.sha256(octets).digest() == sha256
         recipients = database.execute(
-            "SELECT number, forward_path, state, due, attempts, fence, code, relay"
-            " FROM recipient WHERE queue_id = ? ORDER BY number",
+            "SELECT number, forward_path, state, due, attempts, fence, code, relay,"
+            " notify, orcpt, run FROM recipient WHERE queue_id = ? ORDER BY number",
             (queue_id,),
         )
         rows = [list(row) for row in recipients]

@@ -7,7 +7,7 @@ from datetime import timedelta
 from functools import partial
 from typing import Any
 
-from maildropd.mail.envelope import QueueId, Submission
+from maildropd.mail.envelope import QueueId, Submission, Terms
 from maildropd.store import operating
 from maildropd.store.base import Lease, State
 from tests.faults.steps_store import Act, Prepare, StoreScene
@@ -24,6 +24,7 @@ from tests.unit.store.stage import (
 LARGE = [bytes([n]) * 65536 for n in range(6)]
 TWO = ("bob@example.net", "carol@example.net")
 _LATER = NOON + timedelta(minutes=30)
+_TERMS = Terms(notify="NEVER", orcpt="rfc822;bob", run="|/bin/true")
 
 
 def _nothing(stage: Stage) -> None:
@@ -40,6 +41,10 @@ def _added(*recipients: str, large: bool = False) -> Prepare:
 
 def _known(stage: Stage) -> None:
     stage.submit(submission(key="k"))
+
+
+def _known_once(stage: Stage) -> None:
+    stage.submit(submission(key="k", lifetime=timedelta(0)))
 
 
 def _leased(*recipients: str, large: bool = False) -> Prepare:
@@ -154,6 +159,8 @@ def _of_an_attempt() -> dict[str, Mapping[str, StoreScene]]:
             ),
             "again": _scene(_known, add({"key": "k"})),
             "large again": _scene(_known, add({"key": "k", "content": LARGE})),
+            "on terms": _scene(_nothing, add({"key": "k", "terms": (_TERMS,)})),
+            "under a key that is too old": _scene(_known_once, add({"key": "k"})),
         },
         "claim": {"two recipients": _scene(_added(*TWO), _claim)},
         "renew": {"two recipients": _scene(_leased(*TWO), _renew)},

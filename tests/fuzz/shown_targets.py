@@ -89,6 +89,7 @@ def screen(octets: bytes) -> None:
         "delivering": False,
         "relay": two,
         "reply": {"code": 451, "status": "4.0.0", "text": three},
+        "run": one,
     }
     message = {
         "id": _ID,
@@ -98,9 +99,11 @@ def screen(octets: bytes) -> None:
         "give_up": _NOON.isoformat(),
         "submitter": one,
         "submitter_uid": None,
+        "submitter_unit": two or None,
+        "submitter_rules": three or None,
         "message_id": three,
         "recipients": [recipient],
     }
     lines = [*render.listed(message, _NOON), *render.shown(message, _NOON)]
     assert all(line.isprintable() for line in lines)
-    assert len(lines) == 2 + 12
+    assert len(lines) == 2 + 12 + bool(one)

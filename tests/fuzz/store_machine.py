@@ -8,7 +8,9 @@ start: what ``kill -9`` leaves.
 import errno
 import os
 import shutil
+import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from datetime import timedelta
 from itertools import count
 
@@ -34,11 +36,12 @@ from tests.fakes.clock import FakeClock
 from tests.fakes.journal import FakeJournal
 from tests.fuzz.on_disk import copy_of_the_dead, faults
 from tests.fuzz.places import folder
-from tests.fuzz.store_model import WAITING, Mail, Row, StoreModel
+from tests.fuzz.store_model import WAITING, StoreModel
 from tests.fuzz.strategies import FATES, Fate, mails
 from tests.unit.store.stage import DAYS, NOON, WAIT, submission
 
 LEASE = timedelta(minutes=1)
+LONG_AGO = NOON - timedelta(days=365)
 UNKNOWN = QueueId("ZZZZZZZZZZZZ")
 STEPS = 14  # from the first to the last of those that make a content file
 PICK = st.integers(0, 11)
@@ -71,9 +74,14 @@ class StoreMachine(RuleBasedStateMachine):
 
     def _open(self) -> None:
         self.model.owner = f"start {next(self.starts)}"
-        clock = FakeClock()  # it stands still, so that no key grows too old
+        self.clock = FakeClock()
+        self.clock.time = LONG_AGO  # so that no key goes but by our rule
         self.store = SqliteStore(
-            self.state, self.model.owner, FakeJournal(), clock, Heartbeats(clock)
+            self.state,
+            self.model.owner,
+            FakeJournal(),
+            self.clock,
+            Heartbeats(self.clock),
         )
 
     # --- what comes in
@@ -115,31 +123,32 @@ class StoreMachine(RuleBasedStateMachine):
 
     def _note(self, mail: Submission, name: QueueId, stored: Stored) -> None:
         octets = b"".join(mail.content)
-        known = self.model.keys.get(mail.key) if mail.key else None
+        known = self.model.known(mail.key, self.now)
         assert stored == Stored(
             queue_id=known or name, size=len(octets), repeated=known is not None
         )
         if known:
             return
-        if mail.key:
-            self.model.keys[mail.key] = name
         self.names.append(name)
-        self.model.mails[name] = Mail(
-            queue_id=name,
-            sender=mail.reverse_path,
-            submitter=mail.submitter,
-            message_id=mail.message_id,
-            content=octets,
-            arrived=self.now,
-            give_up=self.now + DAYS,
-            rows={n: Row(path, self.now) for n, path in enumerate(mail.recipients)},
-        )
+        self.model.add(mail, name, octets, (self.now, self.now + DAYS))
 
     @rule(keys=KEYS)
     def forget_keys(self, keys: list[str]) -> None:
         self.store.forget_keys(keys).result(WAIT)
         for key in keys:
             self.model.keys.pop(key, None)
+
+    @rule()
+    def old_keys_are_swept(self) -> None:
+        """Those that count stay, whatever the clock was before."""
+        self.clock.time = self.now
+        self.clock.up += timedelta(hours=2)
+        self.store._change(self.store._upkeep.purge).result(WAIT)
+        self.clock.time = LONG_AGO
+        self.model.swept(self.now)
+        with closing(sqlite3.connect(self.state / "queue.db")) as database:
+            found = {key for (key,) in database.execute("SELECT key FROM submission")}
+        assert found == self.model.keys.keys()
 
     # --- what the manager does
 

@@ -7,9 +7,16 @@ what the store has to answer, and what it has to hold from then on.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 
-from maildropd.mail.envelope import Envelope, QueueId, Submitter
+from maildropd.mail.envelope import (
+    DEFAULT_TERMS,
+    Envelope,
+    QueueId,
+    Submission,
+    Submitter,
+    Terms,
+)
 from maildropd.mail.reply import Reply
 from maildropd.store.base import (
     Lease,
@@ -37,6 +44,7 @@ class Row:
     hold: bool = False
     reply: Reply | None = None
     relay: str = ""
+    terms: Terms = DEFAULT_TERMS
 
     def is_due(self, now: datetime) -> bool:
         return self.state in WAITING and self.due is not None and self.due <= now
@@ -60,6 +68,8 @@ class Mail:
     arrived: datetime
     give_up: datetime
     rows: dict[int, Row]
+    ret: str
+    envid: str
 
     @property
     def first_due(self) -> datetime:
@@ -69,15 +79,72 @@ class Mail:
         return {n: row for n, row in self.rows.items() if row.is_due(now)}
 
 
+@dataclass(frozen=True, slots=True)
+class Key:
+    """A submission key; without an end of its own it goes when it is forgotten."""
+
+    queue_id: QueueId
+    since: datetime
+    expires: datetime | None
+
+    def counts(self, now: datetime) -> bool:
+        return self.expires is None or now < self.expires
+
+    def stays(self, now: datetime) -> bool:
+        """Tell whether it is still there when old ones were swept."""
+        return now < (self.expires or self.since + timedelta(days=10))
+
+
 @dataclass(slots=True)
 class StoreModel:
     """All messages; ``owner`` is the start of the daemon that has them open."""
 
     owner: str
     mails: dict[QueueId, Mail] = field(default_factory=dict)
-    keys: dict[str, QueueId] = field(default_factory=dict)
+    keys: dict[str, Key] = field(default_factory=dict)
     # The largest fence ever given out, by message and number of recipient.
     fences: dict[tuple[QueueId, int], int] = field(default_factory=dict)
+
+    def known(self, key: str | None, now: datetime) -> QueueId | None:
+        """Return what was stored under a key that counts still."""
+        found = self.keys.get(key) if key else None
+        return found.queue_id if found and found.counts(now) else None
+
+    def swept(self, now: datetime) -> None:
+        """Forget all keys that are too old."""
+        self.keys = {name: key for name, key in self.keys.items() if key.stays(now)}
+
+    def add(
+        self,
+        what: Submission,
+        name: QueueId,
+        octets: bytes,
+        times: tuple[datetime, datetime],
+    ) -> None:
+        """Note what is new."""
+        arrived, give_up = times
+        if what.key:
+            life = what.key_lifetime
+            end = None if life is None else arrived + life
+            self.keys[what.key] = Key(name, arrived, end)
+        terms = what.terms or (DEFAULT_TERMS,) * len(what.recipients)
+        self.mails[name] = Mail(
+            queue_id=name,
+            sender=what.reverse_path,
+            submitter=what.submitter,
+            message_id=what.message_id,
+            content=octets,
+            arrived=arrived,
+            give_up=give_up,
+            rows={
+                n: Row(path, arrived, terms=of_it)
+                for n, (path, of_it) in enumerate(
+                    zip(what.recipients, terms, strict=True)
+                )
+            },
+            ret=what.ret,
+            envid=what.envid,
+        )
 
     def rows(self) -> Iterator[Row]:
         for mail in self.mails.values():
@@ -128,6 +195,7 @@ class StoreModel:
         for number, row in due.items():
             one, key = found[number], (mail.queue_id, number)
             assert (one.forward_path, one.attempts) == (row.path, row.attempts)
+            assert one.terms == row.terms
             assert one.fence > self.fences.get(key, 0), "a fence came a second time"
             self.fences[key] = row.fence = one.fence
             row.owner, row.due = self.owner, until
@@ -247,6 +315,7 @@ class StoreModel:
                     leased=row.owner == self.owner,
                     reply=row.reply,
                     relay=row.relay,
+                    terms=row.terms,
                 )
                 for _, row in sorted(mail.rows.items())
             ),
@@ -261,4 +330,6 @@ def envelope(mail: Mail) -> Envelope:
         size=len(mail.content),
         submitter=mail.submitter,
         message_id=mail.message_id,
+        ret=mail.ret,
+        envid=mail.envid,
     )

@@ -7,7 +7,7 @@ from datetime import timedelta
 
 from hypothesis import strategies as st
 
-from maildropd.mail.envelope import Submission, Submitter
+from maildropd.mail.envelope import DEFAULT_TERMS, Submission, Submitter, Terms
 from maildropd.mail.reply import Reply
 from maildropd.store.base import State
 from maildropd.store.content import ROW_LIMIT
@@ -16,8 +16,20 @@ _PIECE = 64 * 1024
 PATHS = st.sampled_from(
     ["a@example.net", "b@example.net", "root", '"x y"@example.org', "ü@example.net"]
 )
+LIFETIMES = [timedelta(seconds=n) for n in (1, 60, 90_000)]
 REPLIES = st.sampled_from(
     [None, Reply(250, "2.0.0", "ok"), Reply(451, "4.7.1", "later"), Reply(550, "5.1.1")]
+)
+
+TERMS = st.sampled_from(
+    [DEFAULT_TERMS, Terms(notify="NEVER"), Terms(orcpt="rfc822;a"), Terms(run="|/b")]
+)
+SUBMITTERS = st.sampled_from(
+    [
+        Submitter(name="spool=drop"),
+        Submitter(name="spool=drop", uid=1000),
+        Submitter(name="sendmail", uid=0, unit="cron.service", rules="staging"),
+    ]
 )
 
 
@@ -63,11 +75,17 @@ def mails(draw: st.DrawFn, *, large: bool = False) -> Submission:
         content = Large(draw(st.integers(0, 255)), size)
     else:
         content = draw(st.lists(st.binary(max_size=20), max_size=3))
+    recipients = tuple(draw(st.lists(PATHS, min_size=1, max_size=4)))
+    terms = draw(st.none() | st.tuples(*[TERMS] * len(recipients)))
     return Submission(
         reverse_path=draw(st.sampled_from([None, "", "ann@example.org"])),
-        recipients=tuple(draw(st.lists(PATHS, min_size=1, max_size=4))),
-        submitter=Submitter(name="spool=drop", uid=draw(st.sampled_from([None, 1000]))),
+        recipients=recipients,
+        submitter=draw(SUBMITTERS),
         content=content,
         key=draw(st.sampled_from([None, "k", "l", "m"])),
+        key_lifetime=draw(st.sampled_from([None, *LIFETIMES])),
+        terms=terms or (),
+        ret=draw(st.sampled_from(["", "HDRS"])),
+        envid=draw(st.sampled_from(["", "+2B"])),
         message_id=draw(st.sampled_from([None, "<1@example.org>"])),
     )

@@ -62,7 +62,11 @@ def test_programs_get_one_object_a_line(folder: Path, ctl: Ctl) -> None:
         "give_up",
         "submitter",
         "submitter_uid",
+        "submitter_unit",
+        "submitter_rules",
         "message_id",
+        "ret",
+        "envid",
         "recipients",
     }
 

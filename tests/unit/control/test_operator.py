@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from maildropd.mail.envelope import QueueId
+from maildropd.cli import render
+from maildropd.mail.envelope import QueueId, Submission, Submitter, Terms, queue_id
 from maildropd.mail.errors import StoreFull
 from maildropd.mail.events import (
     MessageHeld,
@@ -118,7 +119,11 @@ def test_a_message_is_shown_with_all_that_is_known(
         "give_up": (hour_ago + timedelta(days=5)).isoformat(),
         "submitter": "spool=drop",
         "submitter_uid": 1000,
+        "submitter_unit": None,
+        "submitter_rules": None,
         "message_id": "<1@example.org>",
+        "ret": None,
+        "envid": None,
         "recipients": [
             {
                 "address": "bob@example.net",
@@ -128,9 +133,42 @@ def test_a_message_is_shown_with_all_that_is_known(
                 "delivering": False,
                 "relay": "mx.example.net:25",
                 "reply": {"code": 451, "status": "4.7.1", "text": "greylisted"},
+                "notify": None,
+                "orcpt": None,
+                "run": None,
             }
         ],
     }
+
+
+def test_what_a_sender_asked_for_and_who_it_was_is_shown(
+    queue: Queue, operator: Operator
+) -> None:
+    asked = Terms(notify="NEVER", orcpt="rfc822;b", run="|/bin/true")
+    who = Submitter(name="sendmail", uid=0, unit="cron.service", rules="staging")
+    mail = Submission(
+        reverse_path=None,
+        recipients=("bob@example.net",),
+        submitter=who,
+        content=[b""],
+        terms=(asked,),
+        ret="HDRS",
+        envid="7",
+    )
+    now = queue.clock.now()
+    name = queue.store.add(mail, queue_id(now, 0), (now, now)).result(10).queue_id
+
+    message = _ask(operator, command="show", id=name)["message"]
+
+    assert (message["ret"], message["envid"]) == ("HDRS", "7")
+    assert message["submitter_unit"] == "cron.service"
+    assert message["submitter_rules"] == "staging"
+    (recipient,) = message["recipients"]
+    found = {each: recipient[each] for each in ("notify", "orcpt", "run")}
+    assert found == {"notify": "NEVER", "orcpt": "rfc822;b", "run": "|/bin/true"}
+    lines = list(render.shown(message, now))
+    assert "submitter   sendmail uid=0 unit=cron.service rules=staging" in lines
+    assert "run         |/bin/true" in lines
 
 
 def test_the_queue_is_listed_page_by_page(queue: Queue, operator: Operator) -> None:

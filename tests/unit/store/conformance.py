@@ -7,11 +7,18 @@ fixtures ``stage`` (an empty store, opened by owner "first") and ``reopen``
 """
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
-from maildropd.mail.envelope import QueueId, Submission, Submitter
+from maildropd.mail.envelope import (
+    DEFAULT_TERMS,
+    QueueId,
+    Submission,
+    Submitter,
+    Terms,
+)
 from maildropd.mail.errors import ContentGone, StoreUnusable, TooLarge
 from maildropd.store.base import State
 from tests.unit.store.stage import (
@@ -50,6 +57,46 @@ class Adding:
         assert paths(view.recipients) == ["bob@example.net", "eve@example.net"]
         assert [r.state for r in view.recipients] == [State.READY, State.READY]
         assert [r.due for r in view.recipients] == [NOON, NOON]
+
+    def test_what_a_sender_asked_of_reports_is_kept(
+        self, stage: Stage, reopen: Reopen
+    ) -> None:
+        """RFC 3461: each recipient has terms of its own."""
+        asked = (Terms(notify="SUCCESS,DELAY", orcpt="rfc822;b+2B@x"), DEFAULT_TERMS)
+        what = submission("b@example.net", "e@example.net", terms=asked)
+        name = stage.submit(replace(what, ret="HDRS", envid="Q+2B7")).queue_id
+
+        stage = reopen("second")
+
+        view = stage.store.show(name)
+        assert view is not None
+        assert (view.envelope.ret, view.envelope.envid) == ("HDRS", "Q+2B7")
+        assert tuple(one.terms for one in view.recipients) == asked
+        (lease,) = stage.claim()
+        assert lease.envelope == view.envelope
+        assert tuple(one.terms for one in lease.recipients) == asked
+
+    def test_what_is_to_be_run_for_a_recipient_is_kept(self, stage: Stage) -> None:
+        """Whether it may be run is asked when it is tried."""
+        what = Terms(run='|"/usr/bin/vacation" -a \u00fc')
+        name = stage.submit(submission(terms=(what,))).queue_id
+
+        assert [one.terms for one in stage.recipients(name)] == [what]
+        for _ in "tried", "and tried again":
+            (lease,) = stage.claim(at=NOON + DAYS)
+            assert lease.recipients[0].terms == what
+            stage.settle(outcome(lease, state=State.DEFERRED))
+
+    def test_a_submitter_keeps_its_unit_and_its_rules(self, stage: Stage) -> None:
+        """By the rules it is relayed at each attempt."""
+        who = Submitter(name="sendmail", uid=0, unit="cron.service", rules="staging")
+        name = stage.submit(replace(submission(), submitter=who)).queue_id
+
+        view = stage.store.show(name)
+        assert view is not None
+        assert view.envelope.submitter == who
+        (lease,) = stage.claim()
+        assert lease.envelope.submitter == who
 
     def test_a_null_reverse_path_stays_null(self, stage: Stage) -> None:
         """None is "<>", the mark of a bounce; it must not become an empty name."""
@@ -128,6 +175,51 @@ class Adding:
 
         assert not stage.submit(submission(key="k")).repeated
         assert stage.submit(submission(key="l")).repeated
+
+    def test_a_key_with_a_lifetime_counts_for_just_as_long(self, stage: Stage) -> None:
+        """Its chooser has ended and will not say so; but it may come again."""
+        mail = submission(key="k", lifetime=MINUTE)
+        first = stage.submit(mail)
+        stage.deliver(*stage.claim())
+
+        again = stage.submit(mail, at=NOON + MINUTE - SECOND)
+        late = stage.submit(mail, at=NOON + MINUTE)
+
+        assert again.repeated
+        assert again.queue_id == first.queue_id
+        assert not late.repeated
+        assert stage.counts() == {State.READY: 1}
+        known = stage.submit(mail, at=NOON + 2 * MINUTE - SECOND)
+        assert known.queue_id == late.queue_id
+
+    def test_a_repetition_does_not_prolong_a_key(self, stage: Stage) -> None:
+        stage.submit(submission(key="k", lifetime=MINUTE))
+
+        for lifetime in (DAYS, None):
+            stage.submit(submission(key="k", lifetime=lifetime), at=NOON + SECOND)
+
+        late = submission(key="k", lifetime=MINUTE)
+        assert not stage.submit(late, at=NOON + MINUTE).repeated
+
+    def test_a_key_without_a_lifetime_counts_until_it_is_forgotten(
+        self, stage: Stage
+    ) -> None:
+        stage.submit(submission(key="k"))
+
+        late = submission(key="k", lifetime=SECOND)
+        assert stage.submit(late, at=NOON + DAYS).repeated
+
+    def test_a_key_with_a_lifetime_survives_a_restart_and_can_be_forgotten(
+        self, stage: Stage, reopen: Reopen
+    ) -> None:
+        mail = submission(key="k", lifetime=MINUTE)
+        stage.submit(mail)
+
+        stage = reopen("second")
+
+        assert stage.submit(mail).repeated
+        stage.store.forget_keys(["k"]).result(WAIT)
+        assert not stage.submit(mail).repeated
 
     def test_an_id_that_is_taken_is_refused(self, stage: Stage) -> None:
         """The first message must not get the content of the second."""

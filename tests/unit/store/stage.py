@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
-from maildropd.mail.envelope import QueueId, Submission, Submitter, queue_id
+from maildropd.mail.envelope import QueueId, Submission, Submitter, Terms, queue_id
 from maildropd.mail.reply import Reply
 from maildropd.store.base import (
     Lease,
@@ -31,6 +31,8 @@ def submission(
     *recipients: str,
     content: Iterable[bytes] = (b"Subject: hi\r\n\r\n",),
     key: str | None = None,
+    lifetime: timedelta | None = None,
+    terms: tuple[Terms, ...] = (),
 ) -> Submission:
     return Submission(
         reverse_path="ann@example.org",
@@ -38,6 +40,8 @@ def submission(
         submitter=Submitter(name="spool=drop", uid=1000),
         content=content,
         key=key,
+        key_lifetime=lifetime,
+        terms=terms,
         message_id="<1@example.org>",
     )
 

@@ -2,6 +2,7 @@
 """What keeps the store small, fast and safe, where no caller would notice."""
 
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 
@@ -9,8 +10,9 @@ import pytest
 
 from maildropd.host.heartbeat import Heartbeats
 from maildropd.store import housekeeping as store_housekeeping
+from maildropd.store import leasing, operating, rows
 from maildropd.store.connection import Database, connect
-from maildropd.store.housekeeping import KEY_LIFE, Housekeeping
+from maildropd.store.housekeeping import KEY_LIFE, KEYS_FOR_A_STEP, Housekeeping
 from maildropd.store.opening import open_database
 from maildropd.store.rows import micros, number
 from maildropd.store.schema import Schema
@@ -18,9 +20,11 @@ from maildropd.store.sqlite import SqliteStore
 from maildropd.store.transaction import Transaction
 from tests.fakes.clock import FakeClock
 from tests.fakes.journal import FakeJournal
-from tests.unit.store.stage import ids
+from tests.unit.store.disk import settle
+from tests.unit.store.stage import Stage, ids, submission
 
 HOUR = timedelta(hours=1)
+MICRO = timedelta(microseconds=1)
 STEP = store_housekeeping._STEP
 
 # What is asked for each message, or every few seconds, at any depth.
@@ -48,13 +52,20 @@ def database(tmp_path: Path) -> Iterator[Database]:
     database.disconnect()
 
 
-def insert_keys(database: Database, clock: FakeClock, age: timedelta, n: int) -> None:
-    since = micros(clock.now() - age)
+def insert_keys(
+    database: Database,
+    clock: FakeClock,
+    age: timedelta,
+    n: int,
+    lifetime: timedelta | None = None,
+) -> None:
+    since = clock.now() - age
+    expires = None if lifetime is None else micros(since + lifetime)
     connection = database.connection()
     connection.execute("BEGIN")
     connection.executemany(
-        "INSERT INTO submission VALUES (?, 'x', ?)",
-        [(f"{age} {k:05}", since) for k in range(n)],
+        "INSERT INTO submission VALUES (?, 'x', ?, ?)",
+        [(f"{age} {lifetime} {k:05}", micros(since), expires) for k in range(n)],
     )
     connection.execute("COMMIT")
 
@@ -106,6 +117,44 @@ def test_old_keys_are_looked_for_in_steps_and_in_rounds(
     assert keys(database) == 0
 
 
+def test_keys_with_a_lifetime_go_after_it_and_not_before(
+    database: Database, clock: FakeClock
+) -> None:
+    """Also where it is longer than that of those that nobody forgets."""
+    for age in (HOUR - MICRO, HOUR, KEY_LIFE + HOUR):
+        insert_keys(database, clock, age, 1, lifetime=HOUR)
+    insert_keys(database, clock, KEY_LIFE + HOUR, 1, lifetime=KEY_LIFE + 2 * HOUR)
+
+    assert not step(Housekeeping(clock), database)
+
+    left = {
+        key for (key,) in database.connection().execute("SELECT key FROM submission")
+    }
+    assert left == {
+        f"{HOUR - MICRO} {HOUR} 00000",
+        f"{KEY_LIFE + HOUR} {KEY_LIFE + 2 * HOUR} 00000",
+    }
+
+
+def test_where_it_is_never_quiet_old_keys_go_as_fast_as_new_ones_come(
+    tmp_path: Path, clock: FakeClock
+) -> None:
+    """Else a host with one mail after the other would keep them all."""
+    store = SqliteStore(tmp_path, "me", FakeJournal(), clock, Heartbeats(clock))
+    with closing(store):
+        store._writer._more_idle_work = False  # and so no quiet moment comes
+        stage = Stage(store)
+        for n in range(3 * KEYS_FOR_A_STEP):
+            stage.submit(submission(key=f"{n:04}", lifetime=HOUR), at=clock.now())
+            clock.forward(HOUR / KEYS_FOR_A_STEP)
+        settle(store)
+
+        with closing(connect(tmp_path / "queue.db")) as database:
+            query = "SELECT count(*) FROM submission"
+            (keys,) = database.execute(query).fetchone()
+    assert keys <= 2 * KEYS_FOR_A_STEP
+
+
 def test_a_file_that_was_large_becomes_small_again(
     database: Database, clock: FakeClock, tmp_path: Path
 ) -> None:
@@ -133,6 +182,32 @@ def test_no_question_that_is_asked_often_reads_a_whole_table(
     assert all("USING" in line for line in said), said
     assert ("state =" in query) is any("(state=?" in line for line in said), said
     assert not any("TEMP B-TREE" in line for line in said), said
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        leasing._LEASE,
+        leasing._TAKE_OVER,
+        leasing._RENEW,
+        leasing._DELIVERED,
+        leasing._FOUND,
+        leasing._RECORD,
+        operating._MAKE_DUE,
+        operating._FLUSH,
+        rows.MESSAGE,
+        rows.RECIPIENTS,
+    ],
+)
+def test_what_is_asked_of_one_message_looks_at_no_other(
+    statement: str, database: Database
+) -> None:
+    """SQLite weighs its ways anew with each column that a table gets."""
+    values = ["x"] * statement.count("?")
+    query = f"EXPLAIN QUERY PLAN {statement}"
+    plan = database.connection().execute(query, values).fetchall()
+
+    assert ["PRIMARY KEY (queue_id=?" in detail for *_, detail in plan] == [True]
 
 
 def test_a_commit_waits_for_the_disk(database: Database) -> None:

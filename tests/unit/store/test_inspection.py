@@ -38,7 +38,7 @@ def log(path: Path) -> Path:
     with closing(connect(path)) as connection:
         for number in range(COMMITS):
             row = (f"key{number}", "4XK2", number)
-            connection.execute("INSERT INTO submission VALUES (?, ?, ?)", row)
+            connection.execute("INSERT INTO submission VALUES (?, ?, ?, NULL)", row)
         for name in ("queue.db", "queue.db-wal"):
             shutil.copy(path.with_name(name), away)
     for name in ("queue.db", "queue.db-wal"):

@@ -11,9 +11,6 @@ import pytest
 
 from maildropd.host.clock import Mark
 from maildropd.host.heartbeat import Heartbeats
-from maildropd.mail.service_events import StoreMigrated
-from maildropd.store.opening import open_database
-from maildropd.store.schema import Schema
 from maildropd.store.sqlite import SqliteStore
 from tests.fakes.clock import FakeClock
 from tests.fakes.journal import FakeJournal
@@ -103,26 +100,3 @@ def test_a_time_that_cannot_be_is_no_reason_not_to_start(
     run(clock)
 
     assert clock.told == []
-
-
-def test_a_store_of_the_first_version_keeps_its_mail_and_learns_the_time(
-    tmp_path: Path,
-) -> None:
-    now = Schema.current()
-    before = [
-        each
-        for each in now.tables
-        if "TABLE clock" not in each and "TABLE run" not in each
-    ]
-    first = Schema(version=1, tables=before, steps={})
-    connection, _ = open_database(tmp_path / "queue.db", first)
-    connection.close()
-    clock, journal = FakeClock(), FakeJournal()
-
-    with closing(
-        SqliteStore(tmp_path, "me", journal, clock, Heartbeats(clock))
-    ) as store:
-        store.keep_mark(MARK).result(WAIT)
-
-    (event,) = journal.of(StoreMigrated)
-    assert (event.old, event.new) == (1, 2)

@@ -3,12 +3,14 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from maildropd.host.heartbeat import Heartbeats
-from maildropd.mail.envelope import QueueId
+from maildropd.mail.envelope import QueueId, Submitter, Terms
 from maildropd.mail.errors import ContentGone, StoreUnusable
 from maildropd.store.base import State
 from maildropd.store.connection import connect
@@ -20,6 +22,7 @@ from tests.unit.store.disk import leaf_with, scribble
 from tests.unit.store.stage import BUSY, NOON, Stage, outcome, submission
 
 MESSAGES = 300
+HOUR = timedelta(hours=1)
 
 Opener = Callable[[], Stage]
 
@@ -58,7 +61,11 @@ def readable(stage: Stage, names: list[QueueId]) -> list[QueueId]:
 
 def test_of_a_whole_store_all_is_saved(opener: Opener, path: Path) -> None:
     stage = opener()
-    stage.submit(submission("bob@example.net", "eve@example.net", key="drop:1"))
+    both = "bob@example.net", "eve@example.net"
+    terms = (Terms(notify="NEVER", orcpt="rfc822;b"), Terms(run="|/bin/true"))
+    who = Submitter(name="sendmail", uid=0, unit="cron.service", rules="staging")
+    mail = submission(*both, key="drop:1", lifetime=HOUR, terms=terms)
+    stage.submit(replace(mail, submitter=who, ret="FULL", envid="7"))
     (lease,) = stage.claim()
     stage.settle(outcome(lease, 0, State.DEFERRED, BUSY), outcome(lease, 1, State.HOLD))
     large = stage.submit(submission(content=[b"x" * 300_000])).queue_id
@@ -69,10 +76,12 @@ def test_of_a_whole_store_all_is_saved(opener: Opener, path: Path) -> None:
 
     assert (found.messages, found.unreadable) == (2, 0)
     again = opener()
+    again.ids = stage.ids
     assert again.store.list("", 10) == before
     assert again.counts() == {State.READY: 1, State.DEFERRED: 1, State.HOLD: 1}
     assert len(again.content(large)) == 300_000
     assert again.submit(submission(key="drop:1")).repeated
+    assert not again.submit(submission(key="drop:1"), at=NOON + HOUR).repeated
 
 
 def test_the_old_files_are_moved_away_whole(names: list[QueueId], path: Path) -> None:
@@ -93,7 +102,7 @@ def test_what_is_in_the_log_of_a_crash_is_saved_too(
 ) -> None:
     with closing(connect(path)) as crashed:
         row = ("drop:9", names[0], 0)
-        crashed.execute("INSERT INTO submission VALUES (?, ?, ?)", row)
+        crashed.execute("INSERT INTO submission VALUES (?, ?, ?, NULL)", row)
         log = path.with_name("queue.db-wal").read_bytes()
 
         folder = salvage(path.parent).folder

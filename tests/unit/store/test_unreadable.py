@@ -20,7 +20,7 @@ from tests.fakes.journal import FakeJournal
 from tests.unit.store.disk import leaf_with, scribble
 from tests.unit.store.stage import Stage
 
-MESSAGES = 300
+MESSAGES = 350
 ID = "5CBPRENWJ000"
 
 Spoiled = Callable[[str], Stage]
