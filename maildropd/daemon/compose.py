@@ -14,14 +14,21 @@ from maildropd.config.errors import ConfigErrors, Mistake, Place
 from maildropd.config.layout import Layout
 from maildropd.config.model import Config, DaemonConfig, SpoolConfig, Watch
 from maildropd.config.read import read
-from maildropd.daemon.engine import Engine, Intake, PatientJournal, Surroundings
+from maildropd.daemon import entrance
+from maildropd.daemon.engine import (
+    Engine,
+    Entrance,
+    Intake,
+    PatientJournal,
+    Surroundings,
+)
 from maildropd.daemon.service import Service
 from maildropd.daemon.shares import Shares, shares
 from maildropd.daemon.unserved import Unserved
 from maildropd.edge.control import Control
 from maildropd.edge.spool.door import Door
 from maildropd.edge.spool.pickup import Pickup
-from maildropd.host import credentials, descriptors
+from maildropd.host import credentials, descriptors, inherited
 from maildropd.host.clock import QueueClock, SystemClock
 from maildropd.host.heartbeat import Heartbeats
 from maildropd.host.inotify import InotifyWatch
@@ -71,6 +78,7 @@ class House:
         self.store = open_store(
             config.daemon, journal, clock, self.surroundings.heartbeats
         )
+        self._lodge = entrance.Lodge.of(self.surroundings)
         self._awake = Doorbell()
         self._injector = Injector(
             self.store,
@@ -97,9 +105,14 @@ class House:
             *(self._intake(spool, config) for spool in served),
             *(Unserved(spool) for spool in left),
         )
-        return Engine(config=config, routing=routing, intakes=intakes)
+        self._entry = entrance.entry(config, self._injector, self._lodge)
+        return Engine(
+            config=config,
+            routing=routing,
+            intakes=intakes,
+        )
 
-    def service(self, config: Config) -> tuple[Service, Control]:
+    def service(self, config: Config) -> tuple[Service, Entrance]:
         """Build the whole daemon, at rest."""
         engine = self.engine(config)
         around = self.surroundings
@@ -114,7 +127,11 @@ class House:
         self._awake.answer = service.new_mail
         operator = Operator(self.store, around.journal, around.clock, manager.retry_now)
         socket = config.daemon.runtime_directory / "control"
-        return service, Control(socket, operator, service, descriptors.Spare())
+        control = Control(socket, operator, service, descriptors.Spare())
+        doors = entrance.doors(
+            config, lambda: self._entry, self._lodge, inherited.listening()
+        )
+        return service, Entrance((control, doors))
 
     def _share(self, config: Config) -> Shares:
         """Return what there are file descriptors for, and say so if it is less."""

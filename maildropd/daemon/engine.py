@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the life cycle is made of: what stays, and what a reload replaces."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -72,7 +73,7 @@ class Blueprint(Protocol):
 
 
 class Door(Protocol):
-    """The control socket."""
+    """Sockets at which somebody is heard."""
 
     async def start(self) -> None:
         """Begin to listen."""
@@ -81,6 +82,24 @@ class Door(Protocol):
     async def close(self) -> None:
         """Stop listening."""
         ...
+
+
+class Entrance:
+    """All doors together: opened in their order, closed the other way."""
+
+    def __init__(self, doors: Sequence[Door]) -> None:
+        """Take them; the first one to fail keeps the others shut."""
+        self._doors = doors
+
+    async def start(self) -> None:
+        """Begin to listen."""
+        for door in self._doors:
+            await door.start()
+
+    async def close(self) -> None:
+        """Stop listening."""
+        for door in reversed(self._doors):
+            await door.close()
 
 
 def refuse_moves(old: Config, new: Config) -> None:

@@ -6,7 +6,7 @@ hears of success only when the message would survive a power cut.
 """
 
 import asyncio
-from collections.abc import Iterable, Iterator
+from collections.abc import Awaitable, Iterable, Iterator
 from concurrent.futures import Future
 from dataclasses import dataclass
 from datetime import timedelta
@@ -99,9 +99,26 @@ class Entry:
         """Do the same from the main loop, which a large body would hold up."""
         if small:
             stored = self.submit(draft, submitter, key)
-        else:
-            stored = await asyncio.to_thread(self.submit, draft, submitter, key)
-        return await asyncio.wrap_future(stored)
+            return await _to_the_end(asyncio.wrap_future(stored))
+        return await _to_the_end(
+            asyncio.to_thread(lambda: self.submit(draft, submitter, key).result())
+        )
+
+
+async def _to_the_end(work: Awaitable[Stored]) -> Stored:
+    """Wait, and do not let a stop come between a commit and the word on it.
+
+    Who hears no and is stored all the same sends it again, and it goes out twice.
+    """
+    future = asyncio.ensure_future(work)
+    try:
+        return await asyncio.shield(future)
+    except asyncio.CancelledError:
+        stored = await future
+        task = asyncio.current_task()
+        if task:
+            task.cancel()  # at the next wait, when the word is said
+        return stored
 
 
 def submission(draft: Draft, submitter: Submitter, key: str | None) -> Submission:

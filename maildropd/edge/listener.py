@@ -145,7 +145,6 @@ class Listener:
                 InternalError(where=where, error=repr(error), traceback=trace)
             )
         finally:
-            connection.close()
             self._crowd.leave(peer)
 
     def _turn_away(self) -> None:

@@ -12,7 +12,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-from maildropd.mail.errors import MailError, StoreFull, StoreUnusable, TooLarge
+from maildropd.mail.errors import (
+    MailError,
+    Malformed,
+    StoreFull,
+    StoreUnusable,
+    TooLarge,
+)
+from maildropd.mail.message import line_ends_made_plain, split
 
 IN_MEMORY = 256 * 1024  # of one message
 _HEAD_LIMIT = 4 * 1024 * 1024
@@ -118,6 +125,19 @@ class Parcel:
                 rest = rest[os.write(file.fileno(), rest) :]
         except OSError as error:
             raise _translated(error) from error
+
+
+def header_of(parcel: Parcel) -> tuple[bytes, int]:
+    """Return the beginning of a message, and where its header ends in it.
+
+    A bare CR in a header ends a line, since on the wire it will.  Raise
+    ``Malformed`` for a header without end: what is in it, nobody has seen.
+    """
+    head = line_ends_made_plain(parcel.head())
+    end = split(head)
+    if end == len(head) and end < parcel.size:
+        raise Malformed(f"the header is larger than {_HEAD_LIMIT} octets")
+    return head, end
 
 
 def _translated(error: OSError) -> MailError:

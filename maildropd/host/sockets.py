@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 
-def listen(path: Path, mode: int = 0o600) -> socket.socket:
+def listen(path: Path, mode: int = 0o600, backlog: int = 16) -> socket.socket:
     """Listen at a path; whatever was left there by a former run is replaced.
 
     The socket gets its name only when it has its mode and can be connected to.
@@ -22,7 +22,7 @@ def listen(path: Path, mode: int = 0o600) -> socket.socket:
         with _short(path.with_name(f".{path.name}.{os.getpid()}")) as name:
             listener.bind(name)
             os.chmod(name, mode)
-            listener.listen(16)
+            listener.listen(backlog)
             os.rename(name, path)
     except OSError as error:
         listener.close()

@@ -12,6 +12,7 @@ from typing import NamedTuple
 from maildropd.mail.errors import Malformed
 
 _END = re.compile(rb"\n\r?\n")
+_BARE_CR = re.compile(rb"\r(?!\n)")
 _EMPTY_HEADER = re.compile(rb"\r?\n")
 _NAME = re.compile(rb"([!-9;-~]+)[ \t]*:")
 _MESSAGE_ID = re.compile(
@@ -64,6 +65,11 @@ def fields(data: bytes, start: int, end: int) -> Iterator[Field]:
         yield Field(found[1].decode("ascii").lower(), at, found.end(), stop)
         number += data.count(b"\n", at, stop)
         at = stop
+
+
+def line_ends_made_plain(head: bytes) -> bytes:
+    """Return a header in which a bare CR ends a line: on the wire it will."""
+    return _BARE_CR.sub(b"\n", head) if b"\r" in head else head
 
 
 def split(data: bytes) -> int:

@@ -99,6 +99,18 @@ class SpoolUnreachable(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DoorClosed(Event):
+    """A socket cannot be listened at; mail comes in by the other ways."""
+
+    event_id: ClassVar[str] = "0d5b7f7be9d94d0c8a6b3c11f2e4a796"
+    priority: ClassVar[Priority] = Priority.WARNING
+    template: ClassVar[str] = "door {door}: {path} cannot be listened at ({reason})"
+    door: str
+    path: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class WatchDegraded(Event):
     """The kernel refuses inotify; the spool is polled instead."""
 

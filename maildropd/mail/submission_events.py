@@ -25,3 +25,14 @@ class SubmissionRefused(Event):
     sender: str
     reason: str
     reply: Reply
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AliasesWrong(Event):
+    """A line of the aliases or the forward map, or the file, cannot be used."""
+
+    event_id: ClassVar[str] = "83f1c6a40b2d4a7fa4f5d09be7c81362"
+    priority: ClassVar[Priority] = Priority.WARNING
+    template: ClassVar[str] = "{place}: {reason}"
+    place: str
+    reason: str

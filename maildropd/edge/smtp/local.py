@@ -5,14 +5,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from maildropd.edge.entry import Entry, Gate
-from maildropd.edge.parcel import Allowance, Parcel
+from maildropd.edge.parcel import Allowance, Parcel, header_of
 from maildropd.edge.smtp.desk import Client
 from maildropd.edge.smtp.grammar import Named, Offer
 from maildropd.host import tcp_owner
 from maildropd.mail.draft import Draft, Recipient
 from maildropd.mail.envelope import DEFAULT_TERMS, Submitter, Terms
 from maildropd.mail.event import Journal
-from maildropd.mail.message import split
 from maildropd.mail.reply import Reply
 from maildropd.mail.submission_events import SubmissionRefused
 
@@ -95,8 +94,7 @@ class LocalDesk:
 
     async def take(self, parcel: Parcel) -> Reply:
         """Pass it through the policies, and wait until it is on disk."""
-        head = parcel.head()
-        end = split(head)
+        head, end = header_of(parcel)
         draft = Draft(
             reverse_path=self._offer.reverse_path,
             recipients=tuple(self._recipients),

@@ -7,8 +7,10 @@ has to be waited for, so that pipelined commands share one write.
 """
 
 import asyncio
+import socket
 from collections.abc import Callable
 
+from maildropd.edge.smtp.contents import Contents
 from maildropd.edge.smtp.grammar import BadLine
 from maildropd.mail.reply import Reply
 
@@ -17,7 +19,6 @@ _DISCARD_LIMIT = 4 * 1024 * 1024
 _HIGH = 256 * 1024
 _LINGER = 5.0  # seconds, and so many octets below, for a client to stop sending
 _WITHOUT_STATUS = (220, 354)
-_END = b"\r\n.\r\n"
 
 
 class Gone(Exception):
@@ -40,6 +41,7 @@ class Wire(asyncio.Protocol):
         self._full: asyncio.Future[None] | None = None  # the client does not read
         self._replies: list[bytes] = []
         self._until = 0.0
+        self._connected: asyncio.Future[None] = self._loop.create_future()
         self._timer: asyncio.TimerHandle | None = None
 
     # --- what asyncio calls
@@ -50,6 +52,7 @@ class Wire(asyncio.Protocol):
         self._transport = transport
         self._until = self._loop.time() + self._idle
         self._timer = self._loop.call_later(self._idle, self._look_at_watch)
+        self._connected.set_result(None)
 
     def data_received(self, data: bytes) -> None:
         """Take octets."""
@@ -84,7 +87,19 @@ class Wire(asyncio.Protocol):
         if full and not full.done():
             full.set_result(None)
 
-    # --- what a session calls
+    # --- what a session, or whoever starts it, calls
+
+    async def connected(self) -> socket.socket:
+        """Wait for the beginning; return the connection, to be asked about."""
+        await self._connected
+        assert self._transport is not None
+        found: socket.socket = self._transport.get_extra_info("socket")
+        return found
+
+    @property
+    def waits_since(self) -> float:
+        """Since when, by the loop's clock, the client has been waited for."""
+        return self._until - self._idle
 
     def say(self, reply: Reply, *more: str) -> None:
         """Reply; with more lines, the reply's text is the first."""
@@ -133,21 +148,13 @@ class Wire(asyncio.Protocol):
 
         Raise ``Gone`` if it has no end; what ``take`` raises passes through.
         """
-        held = b"\r\n"  # as if an empty line were before it
-        skip = len(held)
+        contents = Contents()
         while True:
-            data = held + self._taken()
-            end = data.find(_END)
-            cut = end + 2 if end >= 0 else _safe_cut(data)
-            if cut >= skip:
-                piece = data[:cut].replace(b"\r\n.", b"\r\n")[skip:]
-                skip, held = 0, data[cut:]
-                if piece:
-                    take(piece)
-            else:
-                held = data
-            if end >= 0:
-                self._buffer[:0] = data[end + len(_END) :]
+            piece = contents.feed(self._taken())
+            if piece:
+                take(piece)
+            if contents.rest is not None:
+                self._buffer[:0] = contents.rest
                 return
             if self._ended:
                 raise Gone
@@ -232,16 +239,3 @@ def _line(code: int, status: str, text: str) -> bytes:
     # A reply is one line of ASCII, whatever it quotes.
     plain = "".join(c if c.isprintable() else " " for c in words)[:450]
     return f"{code} {plain}\r\n".encode("ascii", "replace")
-
-
-def _safe_cut(data: bytes) -> int:
-    """Return how much of it cannot be the beginning of the end.
-
-    Never between a line's end and the dot that may follow it.
-    """
-    cut = max(len(data) - len(_END) + 1, 0)
-    if data[:cut].endswith(b"\r"):
-        return cut - 1
-    if data[:cut].endswith(b"\r\n"):
-        return cut - 2
-    return cut

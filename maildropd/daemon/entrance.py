@@ -1,0 +1,120 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What stands between programs and the injector: doors, desks, policies.
+
+The doors live as long as the process; behind them, each reload puts other
+policies in place.
+"""
+
+import asyncio
+import os
+import socket
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from maildropd.config.model import Config
+from maildropd.daemon.engine import Surroundings
+from maildropd.edge.doors import Doors, Place
+from maildropd.edge.entry import Entry, Injector
+from maildropd.edge.listener import Crowd, Door, Serve
+from maildropd.edge.parcel import Allowance
+from maildropd.edge.smtp.local import LocalDesk, Office
+from maildropd.edge.smtp.session import Session
+from maildropd.edge.smtp.wire import Wire
+from maildropd.host.accounts import Accounts
+from maildropd.host.peer import Peer
+from maildropd.host.process import host_name
+from maildropd.host.units import Units
+from maildropd.mail.envelope import Submitter
+from maildropd.policy.aliases import Aliases
+from maildropd.policy.forward_map import ForwardMap
+from maildropd.policy.gate import Book, Gate
+from maildropd.policy.names import Names
+from maildropd.policy.quota import Quotas
+from maildropd.policy.rules import Rules
+
+_MEMORY = 32 * 1024 * 1024  # octets of messages that are coming in
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lodge:
+    """What the policies lean on, whatever the configuration."""
+
+    accounts: Accounts
+    quotas: Quotas
+    units: Units
+    surroundings: Surroundings
+
+    @classmethod
+    def of(cls, surroundings: Surroundings) -> "Lodge":
+        """Build it."""
+        return cls(
+            accounts=Accounts(surroundings.clock),
+            quotas=Quotas(surroundings.clock),
+            units=Units(),
+            surroundings=surroundings,
+        )
+
+
+def entry(config: Config, injector: Injector, lodge: Lodge) -> Entry:
+    """Build the policies of one configuration."""
+    hostname = config.daemon.hostname or host_name()
+    journal = lodge.surroundings.journal
+    aliases = Aliases(config.names.aliases, journal)
+    forwards = ForwardMap(config.names.forward_map, journal)
+    gate = Gate(
+        Book(
+            names=config.names,
+            queue=config.queue,
+            hostname=hostname,
+            quotas=lodge.quotas,
+        ),
+        Names(config.names, hostname, aliases, forwards),
+        Rules(config.submission, config.submitters, lodge.accounts, os.geteuid()),
+        lodge.surroundings.clock,
+    )
+    return Entry(gate=gate, injector=injector)
+
+
+def doors(
+    config: Config,
+    present: Callable[[], Entry],
+    lodge: Lodge,
+    inherited: Mapping[str, Sequence[socket.socket]],
+) -> Doors:
+    """Build the doors; ``present`` is asked for the entry of each moment."""
+    journal = lodge.surroundings.journal
+    office = Office(
+        entry=present,
+        allowance=Allowance(_MEMORY, config.daemon.state_directory),
+        journal=journal,
+    )
+    limits = config.submission
+    crowd = Crowd(
+        limits.max_connections,
+        lambda peer: present().gate.connection_limit(_submitter("", peer, None)),
+    )
+    smtp = Door(name="submission", serve=_smtp(config, office, lodge), refuse=_busy)
+    places = [Place(door=smtp, path=limits.socket)]
+    return Doors(places, inherited, crowd, journal)
+
+
+def _smtp(config: Config, office: Office, lodge: Lodge) -> Serve:
+    hostname = config.daemon.hostname or host_name()
+    idle = config.submission.idle_timeout.total_seconds()
+
+    async def serve(connection: socket.socket, peer: Peer) -> None:
+        wire = Wire(idle)
+        loop = asyncio.get_running_loop()
+        await loop.connect_accepted_socket(lambda: wire, connection)
+        submitter = _submitter("smtp", peer, lodge.units.of(peer.pid))
+        await Session(wire, LocalDesk(office, submitter), hostname).run()
+
+    return serve
+
+
+def _busy(why: str) -> bytes:
+    return f"421 4.7.0 {why}\r\n".encode("ascii")
+
+
+def _submitter(door: str, peer: Peer, unit: str | None) -> Submitter:
+    return Submitter(name=door, uid=peer.uid, gid=peer.gid, pid=peer.pid, unit=unit)

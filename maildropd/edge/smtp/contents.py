@@ -1,0 +1,46 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A message's content as SMTP carries it: where it ends, and which dots to drop.
+
+Only CR LF . CR LF is the end (RFC 5321 4.1.1.4).  Whoever takes a bare LF or CR
+for one lets a client smuggle a second message into the first.
+"""
+
+_END = b"\r\n.\r\n"
+_LINE_END = b"\r\n"
+
+
+class Contents:
+    """One content, fed in pieces that may be cut anywhere."""
+
+    def __init__(self) -> None:
+        """Begin as if an empty line were before it."""
+        self._held = _LINE_END
+        self._skip = len(_LINE_END)
+        self.rest: bytes | None = None  # what follows the end, once that is found
+
+    def feed(self, octets: bytes) -> bytes:
+        """Return what is content for certain; the last few octets may wait."""
+        data = self._held + octets
+        end = data.find(_END)
+        cut = end + len(_LINE_END) if end >= 0 else _safe_cut(data)
+        if end >= 0:
+            self.rest = data[end + len(_END) :]
+        if cut < self._skip:
+            self._held = data
+            return b""
+        piece = data[:cut].replace(b"\r\n.", b"\r\n")[self._skip :]
+        self._skip, self._held = 0, data[cut:]
+        return piece
+
+
+def _safe_cut(data: bytes) -> int:
+    """Return how much of it cannot be the beginning of the end.
+
+    Never between a line's end and the dot that may follow it.
+    """
+    cut = max(len(data) - len(_END) + 1, 0)
+    if data[:cut].endswith(b"\r"):
+        return cut - 1
+    if data[:cut].endswith(_LINE_END):
+        return cut - len(_LINE_END)
+    return cut

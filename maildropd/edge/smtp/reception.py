@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The gateway's connections: so many at a time, and nobody who talks waits long.
+
+Where all places are taken, the client goes that has been silent for longest.
+"""
+
+import asyncio
+from contextlib import suppress
+from pathlib import Path
+
+from maildropd.config.model import QueueConfig
+from maildropd.edge.parcel import Allowance
+from maildropd.edge.smtp.desk import Client
+from maildropd.edge.smtp.gateway import GatewayDesk, Known
+from maildropd.edge.smtp.session import Session
+from maildropd.edge.smtp.upstream import Upstream
+from maildropd.edge.smtp.wire import Wire
+from maildropd.host import tcp_owner
+from maildropd.mail.errors import MailError
+
+_MEMORY = 16 * 1024 * 1024
+_MOST = 400  # connections
+_IDLE = 300.0  # seconds
+_LINGER = 10.0
+
+
+class Reception:
+    """All connections of this process."""
+
+    def __init__(self, daemon: Path, folder: Path, hostname: str) -> None:
+        """Pass everything on to the daemon's socket; put large mail into a folder."""
+        self._daemon = daemon
+        self._allowance = Allowance(_MEMORY, folder)
+        queue = QueueConfig()
+        self._known = Known(queue.message_size_limit, queue.recipient_limit)
+        self._hostname = hostname
+        self._sessions: dict[asyncio.Task[None], Wire] = {}
+
+    async def learn(self) -> None:
+        """Ask the daemon for its limits; where it is not there yet, guess."""
+        with suppress(MailError):
+            upstream = await Upstream.open(self._daemon, None)
+            self._known.size_limit = upstream.size_limit
+            upstream.close()
+
+    def accept(self) -> Wire:
+        """Return what a new connection speaks over."""
+        self._make_room()
+        wire = Wire(_IDLE)
+        task = asyncio.get_running_loop().create_task(self._serve(wire))
+        self._sessions[task] = wire
+        task.add_done_callback(self._sessions.pop)
+        return wire
+
+    async def close(self) -> None:
+        """End all sessions; a message that is being stored comes to its end."""
+        sessions = list(self._sessions)
+        for session in sessions:
+            session.cancel()
+        if sessions:
+            await asyncio.wait(sessions, timeout=_LINGER)
+
+    def _make_room(self) -> None:
+        if len(self._sessions) >= _MOST:
+            idlest = min(self._sessions.values(), key=lambda wire: wire.waits_since)
+            idlest.abort()
+
+    async def _serve(self, wire: Wire) -> None:
+        try:
+            peer, own = tcp_owner.ends(await wire.connected())
+        except OSError:
+            wire.abort()  # it has gone again
+            return
+        client = Client(
+            address=peer[0], port=peer[1], server_address=own[0], server_port=own[1]
+        )
+        desk = GatewayDesk(self._daemon, client, self._allowance, self._known)
+        await Session(wire, desk, self._hostname).run()
