@@ -15,6 +15,7 @@ from maildropd.config.model import Config
 from maildropd.daemon.engine import Surroundings
 from maildropd.edge.doors import Doors, Place
 from maildropd.edge.entry import Entry, Injector
+from maildropd.edge.ferry import Ferry
 from maildropd.edge.listener import Crowd, Door, Serve
 from maildropd.edge.parcel import Allowance
 from maildropd.edge.smtp.local import LocalDesk, Office
@@ -42,6 +43,7 @@ class Lodge:
     accounts: Accounts
     quotas: Quotas
     units: Units
+    ferry: Ferry
     surroundings: Surroundings
 
     @classmethod
@@ -51,6 +53,7 @@ class Lodge:
             accounts=Accounts(surroundings.clock),
             quotas=Quotas(surroundings.clock),
             units=Units(),
+            ferry=Ferry(),
             surroundings=surroundings,
         )
 
@@ -72,7 +75,7 @@ def entry(config: Config, injector: Injector, lodge: Lodge) -> Entry:
         Rules(config.submission, config.submitters, lodge.accounts, os.geteuid()),
         lodge.surroundings.clock,
     )
-    return Entry(gate=gate, injector=injector)
+    return Entry(gate=gate, injector=injector, ferry=lodge.ferry)
 
 
 def doors(

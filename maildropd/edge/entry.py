@@ -13,6 +13,7 @@ from datetime import timedelta
 from itertools import chain
 from typing import Protocol
 
+from maildropd.edge.ferry import Ferry
 from maildropd.mail.draft import Draft, Recipient
 from maildropd.mail.envelope import DEFAULT_TERMS, Submission, Submitter
 from maildropd.mail.message import message_id
@@ -79,6 +80,7 @@ class Entry:
 
     gate: Gate
     injector: Injector
+    ferry: Ferry
 
     def submit(
         self, draft: Draft, submitter: Submitter, key: str | None
@@ -99,7 +101,7 @@ class Entry:
         """Do the same from the main loop, which a large body would hold up."""
         if small:
             stored = self.submit(draft, submitter, key)
-            return await _to_the_end(asyncio.wrap_future(stored))
+            return await _to_the_end(self.ferry.carry(stored))
         return await _to_the_end(
             asyncio.to_thread(lambda: self.submit(draft, submitter, key).result())
         )

@@ -82,6 +82,8 @@ class Manager:
 
     def wake(self) -> None:
         """Something may have fallen due, or a lane may want more."""
+        if self._awake:
+            return  # it has not looked yet since the last call
         with self._changed:
             self._awake = True
             self._changed.notify()
