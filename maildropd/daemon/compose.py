@@ -129,7 +129,7 @@ class House:
         socket = config.daemon.runtime_directory / "control"
         control = Control(socket, operator, service, descriptors.Spare())
         doors = entrance.doors(
-            config, lambda: self._entry, self._lodge, inherited.listening()
+            config, lambda: self._entry, self._lodge, operator, inherited.listening()
         )
         return service, Entrance((control, doors))
 

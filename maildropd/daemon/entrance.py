@@ -18,6 +18,8 @@ from maildropd.edge.entry import Entry, Injector
 from maildropd.edge.ferry import Ferry
 from maildropd.edge.listener import Crowd, Door, Serve
 from maildropd.edge.parcel import Allowance
+from maildropd.edge.sendmail import session
+from maildropd.edge.sendmail.clerk import Clerk, Queue
 from maildropd.edge.smtp.local import LocalDesk, Office
 from maildropd.edge.smtp.session import Session
 from maildropd.edge.smtp.wire import Wire
@@ -82,6 +84,7 @@ def doors(
     config: Config,
     present: Callable[[], Entry],
     lodge: Lodge,
+    queue: Queue,
     inherited: Mapping[str, Sequence[socket.socket]],
 ) -> Doors:
     """Build the doors; ``present`` is asked for the entry of each moment."""
@@ -97,7 +100,16 @@ def doors(
         lambda peer: present().gate.connection_limit(_submitter("", peer, None)),
     )
     smtp = Door(name="submission", serve=_smtp(config, office, lodge), refuse=_busy)
-    places = [Place(door=smtp, path=limits.socket)]
+    clerk = Clerk(entry=present, queue=queue)
+    carried = Door(
+        name="sendmail",
+        serve=_sendmail(config, office, clerk, lodge),
+        refuse=session.refuse,
+    )
+    places = [
+        Place(door=smtp, path=limits.socket),
+        Place(door=carried, path=limits.sendmail_socket),
+    ]
     return Doors(places, inherited, crowd, journal)
 
 
@@ -111,6 +123,17 @@ def _smtp(config: Config, office: Office, lodge: Lodge) -> Serve:
         await loop.connect_accepted_socket(lambda: wire, connection)
         submitter = _submitter("smtp", peer, lodge.units.of(peer.pid))
         await Session(wire, LocalDesk(office, submitter), hostname).run()
+
+    return serve
+
+
+def _sendmail(config: Config, office: Office, clerk: Clerk, lodge: Lodge) -> Serve:
+    idle = config.submission.idle_timeout.total_seconds()
+
+    async def serve(connection: socket.socket, peer: Peer) -> None:
+        submitter = _submitter("sendmail", peer, lodge.units.of(peer.pid))
+        one = session.Session(connection, (peer, submitter), idle)
+        await one.run(clerk, office.allowance, office.journal)
 
     return serve
 

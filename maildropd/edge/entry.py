@@ -6,7 +6,7 @@ hears of success only when the message would survive a power cut.
 """
 
 import asyncio
-from collections.abc import Awaitable, Iterable, Iterator
+from collections.abc import Awaitable, Iterable, Iterator, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from datetime import timedelta
@@ -43,6 +43,10 @@ class Gate(Protocol):
 
     def check_sender(self, reverse_path: str | None, submitter: Submitter) -> None:
         """Raise ``PermanentError`` if mail from there would be refused."""
+        ...
+
+    def resolved(self, address: str, submitter: Submitter) -> Sequence[str]:
+        """Return where mail for an address goes; raise ``MailError``."""
         ...
 
     def check_recipient(self, forward_path: str, submitter: Submitter) -> None:

@@ -7,6 +7,7 @@ large, goes into a file without a name, which no crash can leave behind.
 
 import errno
 import os
+import re
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -127,14 +128,18 @@ class Parcel:
             raise _translated(error) from error
 
 
-def header_of(parcel: Parcel) -> tuple[bytes, int]:
+def header_of(
+    parcel: Parcel, before: re.Pattern[bytes] | None = None
+) -> tuple[bytes, int]:
     """Return the beginning of a message, and where its header ends in it.
 
-    A bare CR in a header ends a line, since on the wire it will.  Raise
-    ``Malformed`` for a header without end: what is in it, nobody has seen.
+    What ``before`` matches may stand before the header.  A bare CR in a header
+    ends a line, since on the wire it will.  Raise ``Malformed`` for a header
+    without end: what is in it, nobody has seen.
     """
     head = line_ends_made_plain(parcel.head())
-    end = split(head)
+    found = before.match(head) if before else None
+    end = split(head, found.end() if found else 0)
     if end == len(head) and end < parcel.size:
         raise Malformed(f"the header is larger than {_HEAD_LIMIT} octets")
     return head, end

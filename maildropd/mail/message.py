@@ -72,13 +72,13 @@ def line_ends_made_plain(head: bytes) -> bytes:
     return _BARE_CR.sub(b"\n", head) if b"\r" in head else head
 
 
-def split(data: bytes) -> int:
+def split(data: bytes, start: int = 0) -> int:
     """Return where the header ends, as sendmail(8) sees it; never raise.
 
     It ends with its empty line, or before the first line that is no field:
     what is not header is text, and no text is lost.
     """
-    at = 0
+    at = start
     while found := _NAME.match(data, at):
         at = _next_line(data, found.end(), len(data))
         while data[at : at + 1] in (b" ", b"\t"):

@@ -7,6 +7,7 @@ quota is taken last, from what nothing else refuses.
 """
 
 import secrets
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from maildropd.config.model import NamesConfig, Otherwise, QueueConfig
@@ -75,8 +76,13 @@ class Gate:
 
     def check_recipient(self, forward_path: str, submitter: Submitter) -> None:
         """Raise ``MailError`` if mail to there would be refused."""
-        one = Recipient(forward_path=forward_path)
-        self._names.expand((one,), self.recipient_limit(submitter))
+        self.resolved(forward_path, submitter)
+
+    def resolved(self, address: str, submitter: Submitter) -> Sequence[str]:
+        """Return where mail for an address goes; raise ``MailError``."""
+        one = Recipient(forward_path=address)
+        found = self._names.expand((one,), self.recipient_limit(submitter))
+        return [each.terms.run or each.forward_path for each in found]
 
     def admit(self, draft: Draft, submitter: Submitter) -> Draft:
         """Return what is to be stored; raise ``MailError``."""

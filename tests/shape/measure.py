@@ -86,7 +86,7 @@ def _is_broad(caught: ast.expr) -> bool:
 def headless(house: Iterable[Source]) -> Iterator[str]:
     """Yield modules that do not begin with SPDX line and short docstring."""
     for source in house:
-        if not source.text.startswith(SPDX):
+        if not re.match(rf"(?:#!.*\n)?{re.escape(SPDX)}", source.text):
             yield source.at(1, "no SPDX line")
         body = source.syntax().body
         if not ast.get_docstring(source.syntax()):

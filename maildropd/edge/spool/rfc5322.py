@@ -6,26 +6,13 @@ their writer may see whom they name.
 """
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
 
 from maildropd.edge.spool.draft import Draft, recipients
-from maildropd.mail.address import addresses, parse_reverse_path
-from maildropd.mail.errors import BadAddress
-from maildropd.mail.message import Field, fields, header_end, message_id, without
+from maildropd.mail.header_envelope import FOR_US, HeaderEnvelope
+from maildropd.mail.message import header_end, message_id, without
 
 # The line that mbox files, and programs that write them, put before a message.
 _MBOX_LINE = re.compile(rb">?From [^\n]*(?:\n|\Z)")
-
-_FOR_US = frozenset({"bcc", "resent-bcc", "return-path"})
-_TRACE = frozenset({"received", "return-path"})
-
-_SENDER = ("sender", "from")
-_RECIPIENTS = ("to", "cc", "bcc")
-_RESENT = frozenset(
-    f"resent-{name}" for name in (*_SENDER, *_RECIPIENTS, "date", "message-id")
-)
-_OF_INTEREST = _RESENT | _TRACE | {*_SENDER, *_RECIPIENTS}
 
 
 def is_complete(head: bytes) -> bool:
@@ -38,83 +25,10 @@ def read(head: bytes, recipient_limit: int) -> Draft:
     mbox_line = _MBOX_LINE.match(head)
     start = mbox_line.end() if mbox_line else 0
     end = header_end(head, start)
-    found = [
-        field
-        for field in fields(head, start, len(head) if end is None else end)
-        if field.name in _OF_INTEREST
-    ]
-    block = _latest_resent(found)
+    said = HeaderEnvelope(head, start, len(head) if end is None else end)
     return Draft(
-        reverse_path=_reverse_path(head, found, block),
-        recipients=recipients(_named(head, found, block), recipient_limit),
+        reverse_path=said.reverse_path(),
+        recipients=recipients(said.recipients(), recipient_limit),
         message_id=message_id(head, start),
-        content=without(head, start, found, _FOR_US),
+        content=without(head, start, said.fields, FOR_US),
     )
-
-
-def _latest_resent(header: Sequence[Field]) -> Sequence[Field]:
-    """Return the first block of Resent- fields (RFC 5322 3.6.6).
-
-    It ends where a name comes again, or at a trace field: what lies below is
-    an earlier journey, and its recipients have had their mail.
-    """
-    block: list[Field] = []
-    for field in header:
-        if field.name not in _RESENT:
-            if block and field.name in _TRACE:
-                break
-        elif any(field.name == other.name for other in block):
-            break
-        else:
-            block.append(field)
-    return block
-
-
-def _reverse_path(
-    head: bytes, header: Sequence[Field], block: Sequence[Field]
-) -> str | None:
-    """Return-Path, else who sent it, else who wrote it; else the null one.
-
-    In a message that is sent on, a Return-Path below the latest block was
-    made when it arrived, and belongs to its first sender.
-    """
-    above = header[: header.index(block[0])] if block else header
-    named = [*_called(("return-path",), above), *_chosen(_SENDER, header, block)]
-    if not named:
-        return None
-    with _field(named[0]):
-        return parse_reverse_path(_value(head, named[0]))
-
-
-def _named(
-    head: bytes, header: Sequence[Field], block: Sequence[Field]
-) -> Iterator[str]:
-    for field in _chosen(_RECIPIENTS, header, block):
-        with _field(field):
-            yield from addresses(_value(head, field))
-
-
-def _chosen(
-    names: Iterable[str], header: Sequence[Field], block: Sequence[Field]
-) -> Iterator[Field]:
-    """Yield the fields that count: with a Resent- block, only those in it."""
-    if block:
-        return _called([f"resent-{name}" for name in names], block)
-    return _called(names, header)
-
-
-def _called(names: Iterable[str], header: Sequence[Field]) -> Iterator[Field]:
-    return (field for name in names for field in header if field.name == name)
-
-
-def _value(head: bytes, field: Field) -> memoryview:
-    return memoryview(head)[field.value : field.end]
-
-
-@contextmanager
-def _field(field: Field) -> Iterator[None]:
-    """Say where the bad address stands."""
-    try:
-        yield
-    except BadAddress as error:
-        raise BadAddress(f"in the field {field.name}: {error}") from error
