@@ -12,13 +12,19 @@ from contextlib import ExitStack, suppress
 from pathlib import Path
 
 
-def create(path: Path, pieces: Iterable[bytes], mode: int = 0o600) -> None:
+def create(
+    path: Path,
+    pieces: Iterable[bytes],
+    mode: int = 0o600,
+    unfinished: Path | None = None,
+) -> None:
     """Make a new file; on return its octets and its name survive a power cut.
 
     Nothing is ever replaced: raise ``FileExistsError`` instead.  Whatever is
-    raised, also by ``pieces``, there is no such file then.
+    raised, also by ``pieces``, there is no such file then.  Where it is made
+    may be said, on the same file system.
     """
-    unfinished = path.with_name(f".{path.name}.tmp")
+    unfinished = unfinished or path.with_name(f".{path.name}.tmp")
     remove(unfinished)  # a crash may have left one
     with ExitStack() as undo:
         descriptor = _open(unfinished, mode)
@@ -29,6 +35,19 @@ def create(path: Path, pieces: Iterable[bytes], mode: int = 0o600) -> None:
         undo.callback(_forget, path)
         os.unlink(unfinished)
         sync_directory(path.parent)
+        undo.pop_all()
+
+
+def extend(descriptor: int, pieces: Iterable[bytes]) -> None:
+    """Add to a file that is open for appending; on return it is on disk.
+
+    Whatever is raised, also by ``pieces``, the file is as long as before then.
+    """
+    size = os.fstat(descriptor).st_size
+    with ExitStack() as undo:
+        undo.callback(_shorten, descriptor, size)
+        _write(descriptor, pieces)
+        os.fsync(descriptor)
         undo.pop_all()
 
 
@@ -71,15 +90,25 @@ def _open(path: Path, mode: int) -> int:
 
 def _fill(descriptor: int, pieces: Iterable[bytes]) -> None:
     try:
-        for piece in pieces:
-            rest = memoryview(piece)
-            while rest:
-                rest = rest[os.write(descriptor, rest) :]
+        _write(descriptor, pieces)
         # A failed sync is final: the kernel may have dropped the pages, and a
         # second call would report success.
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def _write(descriptor: int, pieces: Iterable[bytes]) -> None:
+    for piece in pieces:
+        rest = memoryview(piece)
+        while rest:
+            rest = rest[os.write(descriptor, rest) :]
+
+
+def _shorten(descriptor: int, size: int) -> None:
+    with suppress(OSError):  # we are on the way out with the first error
+        os.ftruncate(descriptor, size)
+        os.fsync(descriptor)
 
 
 def _forget(path: Path) -> None:

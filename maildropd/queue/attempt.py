@@ -64,6 +64,7 @@ class Attempt:
         delivery = Delivery(
             envelope=lease.envelope,
             recipients=tuple(each.forward_path for each in lease.recipients),
+            terms=tuple(each.terms for each in lease.recipients),
             content=partial(self._store.content, lease.envelope.queue_id),
         )
         try:

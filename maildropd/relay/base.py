@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Protocol
 
-from maildropd.mail.envelope import Envelope
+from maildropd.mail.envelope import Envelope, Terms
 from maildropd.mail.outcome import Outcome
 
 Alive = Callable[[timedelta], None]
@@ -19,6 +19,7 @@ class Delivery:
 
     envelope: Envelope
     recipients: tuple[str, ...]  # forward-paths
+    terms: tuple[Terms, ...] = ()  # one for each recipient, or none at all
     content: Callable[[], Iterator[bytes]]  # the stored octets, anew at each call
 
 
