@@ -8,13 +8,11 @@ the configuration is built anew by each reload, in ``House.engine``.
 import random
 import secrets
 from collections.abc import Callable
-from dataclasses import replace
 
-from maildropd.config.errors import ConfigErrors, Mistake, Place
 from maildropd.config.layout import Layout
 from maildropd.config.model import Config, DaemonConfig, SpoolConfig, Watch
 from maildropd.config.read import read
-from maildropd.daemon import entrance
+from maildropd.daemon import entrance, lanes
 from maildropd.daemon.engine import (
     Engine,
     Entrance,
@@ -28,27 +26,17 @@ from maildropd.daemon.unserved import Unserved
 from maildropd.edge.control import Control
 from maildropd.edge.spool.door import Door
 from maildropd.edge.spool.pickup import Pickup
-from maildropd.host import credentials, descriptors, inherited
+from maildropd.host import descriptors, inherited
 from maildropd.host.clock import QueueClock, SystemClock
 from maildropd.host.heartbeat import Heartbeats
 from maildropd.host.inotify import InotifyWatch
 from maildropd.host.notify import Notifier
-from maildropd.host.process import boot_id, host_name
+from maildropd.host.process import boot_id
 from maildropd.host.watch import PollWatch
 from maildropd.mail.event import Journal
 from maildropd.mail.host_events import DescriptorsShort
-from maildropd.queue.attempt import Attempt
-from maildropd.queue.backoff import Backoff
-from maildropd.queue.breaker import Breaker
-from maildropd.queue.crew import LaneLimits
-from maildropd.queue.lane import Lane
-from maildropd.queue.manager import Manager, Routing
+from maildropd.queue.manager import Manager
 from maildropd.queue.operator import Operator
-from maildropd.queue.route_watch import RouteWatch
-from maildropd.queue.verdict import Judge
-from maildropd.relay.login import Login
-from maildropd.relay.smtp import SmtpTransport
-from maildropd.route.smarthost import SmarthostRouter
 from maildropd.store.injector import Injector, QueueIds
 from maildropd.store.sqlite import SqliteStore
 
@@ -94,10 +82,9 @@ class House:
 
     def engine(self, config: Config) -> Engine:
         """Build what depends on the configuration."""
-        login = _login(config)
         share = self._share(config)
-        relay = replace(config.relay, max_connections=share.connections)
-        routing = self._routing(replace(config, relay=relay), login)
+        within = lanes.within(config, share.connections)
+        routing = lanes.routing(within, self.store, self.surroundings)
         self._injector.configure(config.queue)
         self.store.configure(config.queue.disk_reserve)
         served, left = config.spools[: share.spools], config.spools[share.spools :]
@@ -135,8 +122,8 @@ class House:
 
     def _share(self, config: Config) -> Shares:
         """Return what there are file descriptors for, and say so if it is less."""
-        spools, connections = len(config.spools), config.relay.max_connections
-        wanted = Shares(spools=spools, connections=connections)
+        spools, ways = len(config.spools), lanes.needs(config)
+        wanted = Shares(spools=spools, connections=ways.connections, local=ways.local)
         limit = descriptors.allowed()
         found = shares(limit, wanted)
         if found != wanted:
@@ -145,27 +132,6 @@ class House:
                 DescriptorsShort(limit=limit, connections=connections, waiting=waiting)
             )
         return found
-
-    def _routing(self, config: Config, login: Login | None) -> Routing:
-        relay, around = config.relay, self.surroundings
-        hostname = config.daemon.hostname or host_name()
-        backoff = Backoff(
-            first=config.queue.first_retry, slowest=config.queue.slowest_retry
-        )
-        judge = Judge(backoff, random.random)
-        attempt = Attempt(self.store, judge, around.journal, around.clock)
-        router = SmarthostRouter(relay)
-        breaker = Breaker(around.clock)
-        lane = Lane(
-            LaneLimits(
-                max_connections=relay.max_connections, idle_timeout=relay.idle_timeout
-            ),
-            breaker,
-            RouteWatch(relay.destination, breaker, around.journal),
-            attempt,
-            lambda: SmtpTransport(relay, login, hostname, around.clock),
-        )
-        return Routing(router=router, lanes={router.hop: lane}, attempt=attempt)
 
     def _intake(self, spool: SpoolConfig, config: Config) -> Intake:
         watch = InotifyWatch if spool.watch is Watch.INOTIFY else PollWatch
@@ -187,19 +153,3 @@ class Doorbell:
 
 def _nobody() -> None:
     """No manager runs yet; it looks for itself when it starts."""
-
-
-def _login(config: Config) -> Login | None:
-    """Return who we are at the relay; raise ``ConfigErrors`` if the secret is not."""
-    relay = config.relay
-    if not relay.username:
-        return None
-    try:
-        if relay.password_file:
-            password = credentials.of_file(relay.password_file)
-        else:
-            password = credentials.of_service(relay.password_credential)
-    except credentials.SecretUnavailable as error:
-        place = Place(file=config.source)
-        raise ConfigErrors([Mistake(place=place, text=str(error))]) from error
-    return Login(username=relay.username, password=password)

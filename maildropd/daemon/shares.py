@@ -5,7 +5,7 @@ Connections that nobody needs would else keep the store from opening a file,
 the drop from being read, and an operator from being answered.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 _HOUSE = 24  # the store, the journal, systemd, operators, and a mail being read
 _SPOOL = 3
@@ -18,6 +18,7 @@ class Shares:
 
     spools: int
     connections: int
+    local: int = 0  # descriptors that mail needs which stays on this host
 
 
 def shares(limit: int, wanted: Shares) -> Shares:
@@ -25,8 +26,9 @@ def shares(limit: int, wanted: Shares) -> Shares:
 
     Something must run, also where it is not known that it will.
     """
-    room = limit - _HOUSE
+    room = limit - _HOUSE - wanted.local
     few = min(wanted.connections, 2)
     spools = max(1, min(wanted.spools, (room - few * _CONNECTION) // _SPOOL))
     left = (room - spools * _SPOOL) // _CONNECTION
-    return Shares(spools=spools, connections=max(1, min(wanted.connections, left)))
+    connections = max(1, min(wanted.connections, left))
+    return replace(wanted, spools=spools, connections=connections)

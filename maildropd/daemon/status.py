@@ -42,9 +42,9 @@ def line(
 
 
 def relays(lanes: Sequence[Lane]) -> list[dict[str, object]]:
-    """Return what maildropctl shows of each relay."""
+    """Return what maildropctl shows of each relay, and of each way on this host."""
     found: list[dict[str, object]] = []
-    for lane in lanes:
+    for lane in filter(lambda each: each.asks, lanes):
         broken = lane.breaker.broken
         wait = lane.breaker.wait()
         found.append(

@@ -10,7 +10,7 @@ from collections import OrderedDict
 from datetime import datetime, timedelta
 
 from maildropd.mail.envelope import QueueId
-from maildropd.queue.verdict import joined
+from maildropd.queue.verdict import beyond, joined
 from maildropd.store.base import Lease
 
 _FULL = 1000
@@ -37,8 +37,13 @@ class Backlog:
         return sum(len(lease.recipients) for lease in self.waiting.values())
 
     def add(self, lease: Lease) -> None:
-        """Have one more wait."""
-        self.waiting[lease.envelope.queue_id] = lease
+        """Have one more wait; of a message that is here it joins the rest."""
+        queue_id = lease.envelope.queue_id
+        for leases in (self.busy, self.waiting):
+            if queue_id in leases:
+                leases[queue_id] = joined(leases[queue_id], lease)
+                return
+        self.waiting[queue_id] = lease
 
     def take(self) -> Lease | None:
         """Put the next one on the wire."""
@@ -53,14 +58,16 @@ class Backlog:
         self.waiting[queue_id] = self.busy.pop(queue_id)
         self.waiting.move_to_end(queue_id, last=False)
 
-    def adopt(self, lease: Lease) -> bool:
-        """Join a lease to that of the same message, if there is one."""
+    def adopt(self, lease: Lease) -> Lease | None:
+        """Join the recipients that are in flight here; return the others, if any."""
         queue_id = lease.envelope.queue_id
-        for leases in (self.busy, self.waiting):
-            if queue_id in leases:
-                leases[queue_id] = joined(leases[queue_id], lease)
-                return True
-        return False
+        here = self.busy.get(queue_id) or self.waiting.get(queue_id)
+        if here is None:
+            return lease
+        others = beyond(lease, here)
+        if len(others.recipients) < len(lease.recipients):
+            self.add(beyond(lease, others))
+        return others if others.recipients else None
 
     def drain(self) -> list[Lease]:
         """Give up all that wait."""
@@ -68,10 +75,14 @@ class Backlog:
         self.waiting.clear()
         return left
 
-    def put_off(self, now: datetime, *, broken: bool) -> datetime | None:
-        """Return when a lease is to come again, if it cannot wait here."""
-        if not broken and self.recipients < _FULL:
+    def put_off(self, now: datetime, pause: timedelta | None) -> datetime | None:
+        """Return when a lease is to come again, if it cannot wait here.
+
+        Where the way is broken, that is when its pause is over, or there would
+        be nothing to probe it with.
+        """
+        if pause is None and self.recipients < _FULL:
             return None
-        soonest = now + _ASIDE
+        soonest = now + min(pause or _ASIDE, _ASIDE)
         self._slot = max(soonest, (self._slot or now) + _APART)
         return self._slot

@@ -21,7 +21,7 @@ class LaneLimits:
 
     max_connections: int
     idle_timeout: timedelta
-    depth: int = 100  # leased messages that wait for a connection
+    depth: int = 100  # leased messages that wait for a connection; 0: it never asks
 
 
 class Crew:

@@ -61,6 +61,11 @@ class Lane:
         return self._crew.size
 
     @property
+    def asks(self) -> bool:
+        """Tell whether it ever wants mail that it is not given."""
+        return self._limits.depth > 0
+
+    @property
     def in_flight(self) -> int:
         """How many messages are leased for this lane."""
         with self._changed:
@@ -76,7 +81,7 @@ class Lane:
         wait = self.breaker.wait()
         with self._changed:
             queued = self._backlog.recipients
-            if self._retired:
+            if self._retired or not self.asks:
                 room = 0
             elif wait is not None:
                 probes = self._limits.depth if self._sweeping else int(not wait)
@@ -91,8 +96,8 @@ class Lane:
         """Return when a lease that this lane did not ask for is to come again."""
         wait = self.breaker.wait()
         with self._changed:
-            broken = bool(wait) and not self._sweeping
-            return self._backlog.put_off(self.breaker.clock.now(), broken=broken)
+            pause = wait if wait and not self._sweeping else None
+            return self._backlog.put_off(self.breaker.clock.now(), pause)
 
     def offer(self, lease: Lease) -> bool:
         """Take a lease in; True means that a thread more is to ``work`` on it."""
@@ -117,12 +122,11 @@ class Lane:
             self._crew.size += alone
             return alone
 
-    def adopt(self, lease: Lease) -> bool:
-        """Join a lease to that of the same message, if it is in flight.
+    def adopt(self, lease: Lease) -> Lease | None:
+        """Join those of its recipients that are in flight here; return the others.
 
-        More of its recipients fell due, or the clock jumped and the lease in
-        flight seemed to have ended: the attempt under way must not be doubled,
-        and settles with the newer fences.
+        The clock jumped, and the lease in flight seemed to have ended: the
+        attempt under way must not be doubled, and settles with newer fences.
         """
         with self._changed:
             return self._backlog.adopt(lease)

@@ -182,13 +182,16 @@ class Manager:
         return min(waits)
 
     def _hand_out(self, lease: Lease, routing: Routing) -> None:
-        lanes = (*routing.lanes.values(), *self._former)
-        if any(lane.adopt(lease) for lane in lanes):
-            return
+        for lane in (*routing.lanes.values(), *self._former):
+            rest = lane.adopt(lease)
+            if rest is None:
+                return
+            lease = rest
+        alone = sum(lane.asks for lane in routing.lanes.values()) == 1
         for hop, part in _by_hop(lease, routing.router):
             lane = routing.lanes[hop]
             # A lane that is alone gets what it asked for, and no more.
-            later = lane.put_off() if len(routing.lanes) > 1 else None
+            later = None if alone and lane.asks else lane.put_off()
             if later:
                 routing.attempt.record(routing.attempt.give_back(part, later))
             elif lane.offer(part):
@@ -229,7 +232,7 @@ def _by_hop(lease: Lease, router: Router) -> Iterable[tuple[NextHop, Lease]]:
     """Split a lease by next hop; one hop is the usual case."""
     groups: dict[NextHop, list[LeasedRecipient]] = {}
     for recipient in lease.recipients:
-        hop = router.next_hop(recipient.forward_path)
+        hop = router.next_hop(lease.envelope, recipient)
         groups.setdefault(hop, []).append(recipient)
     for hop, recipients in groups.items():
         yield (

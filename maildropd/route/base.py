@@ -2,20 +2,35 @@
 """The question a router answers, anew at each attempt."""
 
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Protocol
+
+from maildropd.mail.envelope import Envelope
+from maildropd.store.base import LeasedRecipient
+
+
+class Way(StrEnum):
+    """How a next hop is reached; all but the first are on this host."""
+
+    RELAY = "relay"
+    CAPTURE = "capture"  # a Maildir, and nobody else hears of it
+    COMMAND = "command"  # what an alias wants run
+    FILE = "file"  # what an alias wants appended to
+    NOWHERE = "none"  # the configuration has no way: it waits, and says why
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NextHop:
     """Where a recipient goes: recipients with equal next hops travel together."""
 
-    relay: str  # the name of a [relay NAME] section
-    destination: str  # "mx.example.net:587", for people
+    relay: str  # the name of a [relay NAME] section; empty for other ways
+    destination: str  # "mx.example.net:587", "maildir:/path", for people
+    way: Way = Way.RELAY
 
 
 class Router(Protocol):
     """Knows the way; asked at each attempt, so that a changed config moves mail."""
 
-    def next_hop(self, forward_path: str) -> NextHop:
+    def next_hop(self, envelope: Envelope, recipient: LeasedRecipient) -> NextHop:
         """Return where this recipient goes."""
         ...

@@ -15,7 +15,7 @@ from pathlib import Path
 from maildropd.config.model import RelayConfig
 from maildropd.host.clock import SystemClock
 from maildropd.host.heartbeat import Heartbeats
-from maildropd.mail.envelope import QueueId, Submission, Submitter, queue_id
+from maildropd.mail.envelope import Envelope, QueueId, Submission, Submitter, queue_id
 from maildropd.mail.event import Event
 from maildropd.mail.events import MessageDone, RecipientDelivered
 from maildropd.queue.attempt import Attempt
@@ -29,7 +29,14 @@ from maildropd.queue.verdict import Judge
 from maildropd.relay.login import Login
 from maildropd.relay.smtp import SmtpTransport
 from maildropd.route.base import NextHop, Router
-from maildropd.store.base import MessageView, Settled, Settlement, State, Stored
+from maildropd.store.base import (
+    LeasedRecipient,
+    MessageView,
+    Settled,
+    Settlement,
+    State,
+    Stored,
+)
 from maildropd.store.sqlite import SqliteStore
 from tests.fakes.clock import FakeClock
 from tests.fakes.journal import FakeJournal
@@ -89,8 +96,8 @@ class ByDomain:
     def __init__(self, hops: dict[str, NextHop]) -> None:
         self._hops = hops
 
-    def next_hop(self, forward_path: str) -> NextHop:
-        domain = forward_path.rpartition("@")[2]
+    def next_hop(self, _: Envelope, recipient: LeasedRecipient) -> NextHop:
+        domain = recipient.forward_path.rpartition("@")[2]
         return self._hops.get(domain) or self._hops[""]
 
 

@@ -25,3 +25,10 @@ def test_what_there_is_is_divided_so_that_mail_flows(
     given = shares(limit, Shares(spools=wanted[0], connections=wanted[1]))
 
     assert (given.spools, given.connections) == found
+
+
+def test_what_stays_on_this_host_comes_before_connections() -> None:
+    """A command that cannot be started for want of descriptors holds up its mail."""
+    given = shares(64, Shares(spools=1, connections=100, local=20))
+
+    assert given == Shares(spools=1, connections=8, local=20)

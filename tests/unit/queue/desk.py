@@ -6,7 +6,14 @@ from datetime import timedelta
 from pathlib import Path
 
 from maildropd.host.heartbeat import Heartbeats
-from maildropd.mail.envelope import QueueId, Submission, Submitter, queue_id
+from maildropd.mail.envelope import (
+    Envelope,
+    QueueId,
+    Submission,
+    Submitter,
+    Terms,
+    queue_id,
+)
 from maildropd.mail.events import (
     RecipientDelivered,
 )
@@ -19,6 +26,7 @@ from maildropd.queue.manager import Manager, Routing
 from maildropd.queue.route_watch import RouteWatch
 from maildropd.queue.verdict import Judge
 from maildropd.route.base import NextHop
+from maildropd.store.base import LeasedRecipient
 from maildropd.store.sqlite import SqliteStore
 from tests.fakes.clock import FakeClock
 from tests.fakes.journal import FakeJournal
@@ -30,8 +38,8 @@ HOP = NextHop(relay="smarthost", destination="fake:25")
 class OneHop:
     """A router with one answer."""
 
-    def next_hop(self, forward_path: str) -> NextHop:
-        del forward_path
+    def next_hop(self, envelope: Envelope, recipient: LeasedRecipient) -> NextHop:
+        del envelope, recipient
         return HOP
 
 
@@ -70,7 +78,12 @@ class Desk:
         )
         return Routing(router=OneHop(), lanes={HOP: lane}, attempt=attempt)
 
-    def add(self, *recipients: str, content: bytes = b"Subject: x\n\nx\n") -> QueueId:
+    def add(
+        self,
+        *recipients: str,
+        content: bytes = b"Subject: x\n\nx\n",
+        terms: tuple[Terms, ...] = (),
+    ) -> QueueId:
         self._number += 1
         name = queue_id(self.clock.now(), self._number)
         submission = Submission(
@@ -78,6 +91,7 @@ class Desk:
             recipients=recipients or ("r@example.net",),
             submitter=Submitter(name="test"),
             content=[content],
+            terms=terms,
         )
         now = self.clock.now()
         self.store.add(submission, name, (now, now + timedelta(days=5))).result()
