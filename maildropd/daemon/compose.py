@@ -24,6 +24,8 @@ from maildropd.daemon.service import Service
 from maildropd.daemon.shares import Shares, shares
 from maildropd.daemon.unserved import Unserved
 from maildropd.edge.control import Control
+from maildropd.edge.parcel import Allowance
+from maildropd.edge.spool.admission import Admission
 from maildropd.edge.spool.door import Door
 from maildropd.edge.spool.pickup import Pickup
 from maildropd.host import descriptors, inherited
@@ -39,6 +41,8 @@ from maildropd.queue.manager import Manager
 from maildropd.queue.operator import Operator
 from maildropd.store.injector import Injector, QueueIds
 from maildropd.store.sqlite import SqliteStore
+
+_MEMORY = 1024 * 1024  # octets of a spool's, for what goes to a file else
 
 
 def open_store(
@@ -88,16 +92,12 @@ class House:
         self._injector.configure(config.queue)
         self.store.configure(config.queue.disk_reserve)
         served, left = config.spools[: share.spools], config.spools[share.spools :]
+        self._entry = entrance.entry(config, self._injector, self._lodge)
         intakes = (
             *(self._intake(spool, config) for spool in served),
             *(Unserved(spool) for spool in left),
         )
-        self._entry = entrance.entry(config, self._injector, self._lodge)
-        return Engine(
-            config=config,
-            routing=routing,
-            intakes=intakes,
-        )
+        return Engine(config=config, routing=routing, intakes=intakes)
 
     def service(self, config: Config) -> tuple[Service, Entrance]:
         """Build the whole daemon, at rest."""
@@ -135,7 +135,11 @@ class House:
 
     def _intake(self, spool: SpoolConfig, config: Config) -> Intake:
         watch = InotifyWatch if spool.watch is Watch.INOTIFY else PollWatch
-        door = Door(injector=self._injector, keys=self.store)
+        folder = config.daemon.state_directory
+        admission = Admission(
+            gate=self._entry.gate, allowance=Allowance(_MEMORY, folder)
+        )
+        door = Door(injector=self._injector, keys=self.store, admission=admission)
         return Pickup(spool, config.queue, door, watch, self.surroundings)
 
 

@@ -59,6 +59,10 @@ class NotYet(TransientError):
     """The writer has not finished, or holds a lock; look again later."""
 
 
+class NotNow(TransientError):
+    """This mail cannot pass now; it says nothing about any other."""
+
+
 class StoreFull(TransientError):
     """The file system has no room for another message."""
 

@@ -5,7 +5,7 @@ import threading
 from collections.abc import Sequence
 from pathlib import Path
 
-from maildropd.mail.errors import TransientError
+from maildropd.mail.errors import NotNow
 from maildropd.mail.event import Journal
 from maildropd.mail.reply import Reply
 from maildropd.mail.submission_events import AliasesWrong
@@ -16,7 +16,7 @@ _INCLUDE = ":include:"
 _TOLD = 10  # wrong lines of one reading, in the log
 
 
-class AliasTrouble(TransientError):
+class AliasTrouble(NotNow):
     """What the aliases say of a name cannot be done; a person can mend that."""
 
     default = Reply(451, "4.3.5")

@@ -14,6 +14,7 @@ from maildropd.config.model import NamesConfig, Otherwise, QueueConfig
 from maildropd.host.clock import Clock
 from maildropd.mail.draft import Draft, Recipient
 from maildropd.mail.envelope import Submitter
+from maildropd.mail.message import line_ends_made_plain
 from maildropd.policy import header, senders
 from maildropd.policy.names import Names
 from maildropd.policy.quota import Quotas
@@ -107,7 +108,10 @@ class Gate:
         return replace(draft, reverse_path=path)
 
     def _with_header(self, draft: Draft, submitter: Submitter, rule: Rule) -> Draft:
-        octets = header.qualify(draft.header, self._names)
+        octets = draft.header
+        if not rule.any_sender:
+            octets = line_ends_made_plain(octets)
+        octets = header.qualify(octets, self._names)
         octets = self._with_author(octets, rule)
         if not draft.as_is:
             octets = header.complete(octets, self._facts(draft, submitter, rule))

@@ -11,13 +11,13 @@ from datetime import timedelta
 
 from maildropd.config.model import Rate, SubmitterConfig
 from maildropd.host.clock import Clock
-from maildropd.mail.errors import TransientError
+from maildropd.mail.errors import NotNow
 from maildropd.mail.reply import Reply
 
 _MOST = 10_000  # buckets; those that rested longest are forgotten
 
 
-class QuotaExceeded(TransientError):
+class QuotaExceeded(NotNow):
     """The submitter has had his share for now."""
 
     default = Reply(452, "4.7.1")

@@ -29,6 +29,7 @@ from maildropd.mail.service_events import InternalError
 from maildropd.store.injector import Injector, QueueIds
 from maildropd.store.sqlite import SqliteStore
 from tests.fakes.clock import FakeClock
+from tests.fakes.gate import open_admission
 from tests.fakes.journal import FakeJournal
 from tests.unit.spool.stage import MAIL, HandWatch
 
@@ -75,7 +76,8 @@ class Host:
         ids = QueueIds(clock, random.getrandbits)
         injector = Injector(store, around.journal, ids, QueueConfig(), lambda: None)
         config = SpoolConfig(name="drop", path=self.drop, quarantine=self.quarantine)
-        door = Door(injector=injector, keys=store)
+        passage = open_admission(self.folder)
+        door = Door(injector=injector, keys=store, admission=passage)
         pickup = Pickup(config, QueueConfig(), door, HandWatch, around)
         pickup._watch = HandWatch()
         before()

@@ -28,6 +28,7 @@ from maildropd.mail.service_events import InternalError
 from maildropd.store.base import Stored
 from maildropd.store.injector import Injector, QueueIds
 from tests.fakes.clock import FakeClock
+from tests.fakes.gate import open_admission
 from tests.fakes.journal import FakeJournal
 from tests.faults.steps_shim import Fault
 from tests.faults.steps_store import copied, opened
@@ -99,9 +100,9 @@ class Daemon:
             name="drop", path=folder / "drop", quarantine=folder / "quarantine"
         )
         self.watch = HandWatch()
-        self.pickup = Pickup(
-            config, LIMITS, Door(injector=door, keys=door), HandWatch, self.around
-        )
+        passage = open_admission(folder, LIMITS)
+        both = Door(injector=door, keys=door, admission=passage)
+        self.pickup = Pickup(config, LIMITS, both, HandWatch, self.around)
         self.pickup._watch = self.watch
 
     def turn(self) -> None:

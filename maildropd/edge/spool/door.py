@@ -3,12 +3,14 @@
 
 from collections.abc import Sequence
 from concurrent.futures import Future
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Protocol
 
+from maildropd.edge.spool.file import OpenFile
 from maildropd.host.clock import Clock
 from maildropd.host.heartbeat import Heartbeats
-from maildropd.mail.envelope import Submission
+from maildropd.mail.envelope import Submission, Submitter
 from maildropd.mail.event import Journal
 from maildropd.store.base import Stored
 
@@ -29,12 +31,23 @@ class Keys(Protocol):
         ...
 
 
+class Admission(Protocol):
+    """The policies; admission.py has them."""
+
+    def submission(
+        self, file: OpenFile, submitter: Submitter, key: str
+    ) -> AbstractContextManager[Submission]:
+        """Lend what is to be stored; raise ``MailError``."""
+        ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Door:
     """Where mail goes in, and where what was submitted can be forgotten."""
 
     injector: Injector
     keys: Keys
+    admission: Admission
 
 
 class Surroundings(Protocol):

@@ -18,13 +18,15 @@ from maildropd.edge.spool.quarantine import Quarantine
 from maildropd.edge.spool.rest import NextLook, Rest
 from maildropd.edge.spool.sight import Sight, shown
 from maildropd.edge.spool.under_way import NotRemoved
-from maildropd.mail.errors import NotYet, PermanentError, TransientError
+from maildropd.mail.errors import NotNow, NotYet, PermanentError, TransientError
 from maildropd.mail.events import MessageQuarantined
 from maildropd.mail.service_events import InternalError, LockAbandoned
+from maildropd.policy.quota import QuotaExceeded
 
 _HOPELESS = 50  # refusals of the store in a row, and the rest can wait
 _FIRST_PAUSE = timedelta(seconds=1)
 _NOW = timedelta(0)
+_LATER = timedelta(seconds=10)
 
 
 class Failing:
@@ -46,6 +48,7 @@ class Failing:
         self._quarantine = Quarantine(config.quarantine, surroundings.clock)
         self._drop: DropDirectory
         self._refusals = 0
+        self._put_off: set[int] = set()  # owners, in this round
         self._pause = _FIRST_PAUSE
         self._in_trouble = False
 
@@ -60,6 +63,7 @@ class Failing:
             min(self._pause * 2, slowest) if self._in_trouble else _FIRST_PAUSE
         )
         self._in_trouble = False
+        self._put_off.clear()
 
     def some_succeeded(self) -> None:
         """The store takes mail."""
@@ -114,6 +118,17 @@ class Failing:
             self._quarantine.add_lock(self._drop, sight.name, place)
         else:
             self._leave(lock, reason)
+
+    def is_put_off(self, sight: Sight) -> bool:
+        """Tell whether this one's owner has had his share in this round."""
+        return sight.status.st_uid in self._put_off
+
+    def wait(self, sight: Sight, error: NotNow) -> None:
+        """This mail has to wait, and at most others of its owner's."""
+        if isinstance(error, QuotaExceeded):
+            self._put_off.add(sight.status.st_uid)
+        self.left.tell(sight, f"{error}; it waits")
+        self._next_look.within(_LATER)
 
     def _refuse(self) -> None:
         """All files have this trouble, not this one."""

@@ -70,11 +70,25 @@ class OpenFile:
     def content(self, draft: Draft) -> Iterator[bytes]:
         """Yield the message; raise ``NotYet`` at its end if that was not it."""
         yield from draft.content
+        yield from self.pieces()
+
+    def begins_with(self, octets: bytes) -> bool:
+        """Tell whether these are the first octets."""
+        try:
+            return os.pread(self._descriptor, len(octets), 0) == octets
+        except OSError as error:
+            raise _understood(error) from error
+
+    def pieces(self) -> Iterator[bytes]:
+        """Yield all octets; raise ``NotYet`` at the end if those were not all."""
         while self._done < self._size:
             yield self._read(_PIECE)
-        self._check_unchanged()
-        if self._sight.lock(self._directory):
-            raise NotYet("it was locked while it was read")
+        self._check_settled()
+
+    @property
+    def size(self) -> int:
+        """How many octets it has."""
+        return self._size
 
     @property
     def _size(self) -> int:
@@ -94,6 +108,11 @@ class OpenFile:
             raise NotYet("it became shorter while it was read")
         self._done += len(piece)
         return piece
+
+    def _check_settled(self) -> None:
+        self._check_unchanged()
+        if self._sight.lock(self._directory):
+            raise NotYet("it was locked while it was read")
 
     def _check_unchanged(self) -> None:
         if not self._sight.is_same(os.fstat(self._descriptor)):

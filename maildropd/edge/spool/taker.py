@@ -4,7 +4,8 @@
 Whatever a file does to us, the next one is handled all the same.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from datetime import timedelta
 
 from maildropd.config.model import QueueConfig, SpoolConfig
@@ -15,8 +16,8 @@ from maildropd.edge.spool.file import OpenFile
 from maildropd.edge.spool.rest import NextLook, Rest
 from maildropd.edge.spool.sight import Sight
 from maildropd.edge.spool.under_way import UnderWay
-from maildropd.mail.envelope import Submission, Submitter
-from maildropd.mail.errors import NotYet
+from maildropd.mail.envelope import Submitter
+from maildropd.mail.errors import NotNow, NotYet
 
 _WINDOW = 200  # submissions that wait for the store together, and share a commit
 _OCTETS = 8 * 1024 * 1024  # of theirs, in memory until they are stored
@@ -40,6 +41,7 @@ class Taker:
         self._config = config
         self._limits = limits
         self._injector = door.injector
+        self._admission = door.admission
         self._surroundings = surroundings
         self._next_look = next_look
         self._rest = Rest(config.settle_time, surroundings.clock)
@@ -91,6 +93,8 @@ class Taker:
         self.alive()
         try:
             self._take(sight, told=told)
+        except NotNow as error:
+            self._failing.wait(sight, error)
         except Exception as error:  # noqa: BLE001 - one file stops no other
             self._failing.judge(sight, error)
         waiting = len(self._under_way)
@@ -120,6 +124,8 @@ class Taker:
         if stored := self._left.stored(sight):
             self._under_way.remove_again(self._drop.descriptor, stored)
             return
+        if self._failing.is_put_off(sight):
+            return
         if lock := sight.lock(self._drop.descriptor):
             self._failing.locked(lock, sight)
             return
@@ -135,22 +141,16 @@ class Taker:
     def _submit(self, sight: Sight) -> None:
         name, uid = f"spool={self._config.name}", sight.status.st_uid
         file = OpenFile(self._drop.descriptor, sight)
+        submitter, key = Submitter(name=name, uid=uid), self._under_way.key(sight)
         try:
-            draft = file.draft(self._limits.recipient_limit)
-            submission = Submission(
-                reverse_path=draft.reverse_path,
-                recipients=draft.recipients,
-                submitter=Submitter(name=name, uid=uid),
-                content=self._breathing(file.content(draft)),
-                key=self._under_way.key(sight),
-                message_id=draft.message_id,
-            )
-            weight = sight.status.st_size + _RECIPIENT * len(draft.recipients)
-            self._under_way.add(sight, weight, self._injector.submit(submission))
+            with self._admission.submission(file, submitter, key) as passed:
+                found = replace(passed, content=self._breathing(passed.content))
+                weight = sight.status.st_size + _RECIPIENT * len(found.recipients)
+                self._under_way.add(sight, weight, self._injector.submit(found))
         finally:
             file.close()
 
-    def _breathing(self, pieces: Iterator[bytes]) -> Iterator[bytes]:
+    def _breathing(self, pieces: Iterable[bytes]) -> Iterator[bytes]:
         """A large mail may take its time, as long as it comes."""
         for piece in pieces:
             self.alive()

@@ -19,6 +19,7 @@ from maildropd.mail.envelope import Submission, Submitter, queue_id
 from maildropd.mail.errors import MailError
 from maildropd.store.base import Stored
 from tests.fakes.clock import FakeClock
+from tests.fakes.gate import open_admission
 from tests.fakes.journal import FakeJournal
 
 MAIL = b"##To:bob@example.net\n##From:carol@example.org\nSubject: hi\n\nhello\n"
@@ -149,7 +150,8 @@ class Stage:
         """Let another process take over, with other settings."""
         self.close()
         self.config = replace(self.config, **changes)
-        door = Door(injector=self.store, keys=self.store)
+        passage = open_admission(self.path.parent, self.limits)
+        door = Door(injector=self.store, keys=self.store, admission=passage)
         self.pickup = Pickup(self.config, self.limits, door, self._the_watch, self)
         self.pickup._watch = self.watch
 

@@ -18,6 +18,7 @@ from maildropd.host.heartbeat import Heartbeats
 from maildropd.host.inotify import InotifyWatch
 from maildropd.host.watch import Changes, PollWatch
 from maildropd.mail.service_events import SpoolWatched
+from tests.fakes.gate import open_admission
 from tests.fakes.journal import FakeJournal
 from tests.unit.spool.stage import CONTENT, MAIL, PaperStore
 
@@ -51,7 +52,8 @@ class Live:
         self.pickup: Pickup | None = None
 
     def start(self) -> Pickup:
-        door = Door(injector=self.store, keys=self.store)
+        passage = open_admission(self.config.path.parent)
+        door = Door(injector=self.store, keys=self.store, admission=passage)
         self.pickup = Pickup(self.config, QueueConfig(), door, self.kind, self.around)
         self.pickup.start()
         self.around.journal.wait_for(SpoolWatched)
@@ -160,7 +162,8 @@ def test_after_the_stop_nothing_is_open_or_promised(live: Live) -> None:
 
 def test_a_pickup_that_never_started_has_nothing_to_stop(live: Live) -> None:
     before = os.listdir("/proc/self/fd")
-    door = Door(injector=live.store, keys=live.store)
+    passage = open_admission(live.config.path.parent)
+    door = Door(injector=live.store, keys=live.store, admission=passage)
     pickup = Pickup(live.config, QueueConfig(), door, InotifyWatch, live.around)
 
     pickup.stop()
