@@ -13,7 +13,8 @@ Floors, lowest first; a module imports only from floors below its own:
     4 route    where each recipient goes;  relay: how it gets there
     5 queue    order and timing: back-off, breaker, attempt, manager
     6 edge     how mail and operators come in
-    7 daemon   compose (all objects are built there) and the life cycle
+    7 daemon   compose (all objects are built there) and the life cycle;
+      notice   telling root that a unit of the host failed
     8 cli      parse, call, print, exit code
 
 Start with daemon/compose.py to see what is joined to what, then follow a mail
