@@ -75,6 +75,7 @@ def test_a_connection_is_kept_and_needs_no_rset() -> None:
         for number in range(5):
             way.attempt(delivery(number=number), alive)
         way.close()
+        server.wait(lambda server: server.closed == 1)  # goodbye is not waited for
 
         assert server.connections == 1
         assert len(server.delivered) == 5
