@@ -54,15 +54,19 @@ def read_text(path: Path) -> str:
         if error.errno == errno.ENOTDIR:
             raise FileNotFoundError(str(path)) from error
         raise Unreadable(f"cannot be read ({error.strerror})") from error
-    with open(descriptor, "rb") as file:
-        found = os.fstat(descriptor)
-        if not stat.S_ISREG(found.st_mode):
-            raise Unreadable("is not a file")
-        if found.st_size > _LARGEST:
-            raise Unreadable(f"is larger than {_LARGEST} octets")
-        if found.st_mode & 0o002:
-            raise Unreadable("can be written by everybody")
-        try:
-            return file.read(_LARGEST).decode("utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            raise Unreadable(f"cannot be read ({error})") from error
+    try:
+        _check(os.fstat(descriptor))
+        return os.read(descriptor, _LARGEST).decode("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise Unreadable(f"cannot be read ({error})") from error
+    finally:
+        os.close(descriptor)
+
+
+def _check(found: os.stat_result) -> None:
+    if not stat.S_ISREG(found.st_mode):
+        raise Unreadable("is not a file")
+    if found.st_size > _LARGEST:
+        raise Unreadable(f"is larger than {_LARGEST} octets")
+    if found.st_mode & 0o002:
+        raise Unreadable("can be written by everybody")

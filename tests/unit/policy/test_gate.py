@@ -1,0 +1,416 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Who may send as whom, and what becomes of mail that passes."""
+
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from maildropd.config.model import (
+    ByteRate,
+    Otherwise,
+    Rate,
+    Size,
+    SubmitterConfig,
+)
+from maildropd.mail.draft import Draft
+from maildropd.mail.message import fields
+from maildropd.policy.header import TooManyHops
+from maildropd.policy.quota import QuotaExceeded
+from maildropd.policy.senders import SenderRefused
+from tests.fakes.policies import ALICE, BOB, DAEMON, GATEWAY, Policies, by, draft
+
+FROM_BOB = b"From: Bob <bob@host.example>\nSubject: s\n\n"
+HOUR = timedelta(hours=1)
+
+
+def values(one: Draft, name: str) -> list[bytes]:
+    """Return what the fields of a name say."""
+    return [
+        one.header[each.value : each.end].strip()
+        for each in fields(one.header, 0, len(one.header))
+        if each.name == name
+    ]
+
+
+# --- who may send as whom ------------------------------------------------------
+
+
+def test_who_sends_as_himself_changes_nothing_of_it(tmp_path: Path) -> None:
+    header = b"From: alice@host.example\nDate: x\nMessage-ID: <y>\nReceived: z\n\n"
+
+    passed = Policies(tmp_path).gate().admit(draft(header), by(ALICE))
+
+    assert passed.header == header
+    assert passed.reverse_path == "alice@host.example"
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["alice", "alice@host.example", "alice+x@host.example", "alice@localhost"],
+)
+def test_own_names_are_ones_own(tmp_path: Path, address: str) -> None:
+    gate = Policies(tmp_path).gate(otherwise=Otherwise.REFUSE)
+
+    gate.check_sender(address, by(ALICE))
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["bob", "bob@host.example", "alice@far.example", "root", "alice.x", "xalice"],
+)
+def test_other_names_are_refused_where_that_is_said(
+    tmp_path: Path, address: str
+) -> None:
+    gate = Policies(tmp_path).gate(otherwise=Otherwise.REFUSE)
+
+    with pytest.raises(SenderRefused, match="alice may not send as"):
+        gate.check_sender(address, by(ALICE))
+    with pytest.raises(SenderRefused):
+        gate.admit(draft(b"", address), by(ALICE))
+
+
+def test_alice_who_says_she_is_bob_is_sent_as_alice(tmp_path: Path) -> None:
+    passed = Policies(tmp_path).gate().admit(draft(FROM_BOB, "bob"), by(ALICE))
+
+    assert passed.reverse_path == "alice@host.example"
+    assert values(passed, "from") == [b"Bob <alice@host.example>"]
+    assert values(passed, "x-original-from") == [b"Bob <bob@host.example>"]
+    assert values(passed, "reply-to") == [b"Bob <bob@host.example>"]
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        b"From: alice@host.example\nFrom: bob@host.example\n\n",
+        b"From: alice@host.example, bob@host.example\n\n",
+        b"From: alice@host.example\nSender: bob@host.example\n\n",
+        b"from : bob@host.example\n\n",
+        b"From:\n bob@host.example\n\n",
+        b'From: "bob@host.example" <bob@host.example>\n\n',
+        b"From: bob@host.example (alice@host.example)\n\n",
+        b"From: bob@host.example, alice <alice@host.example>\n\n",
+        b"From: <@alice:bob@host.example>\n\n",
+        b"From: bob@host.example \xff <broken\n\n",
+        b"From: Bob: bob@host.example;\n\n",
+        b"Subject: x\rFrom: bob@host.example\n\n",
+        b'From: "a" <"bob"@host.example>\n\n',
+        b"From: bob\n\n",
+    ],
+)
+def test_no_spelling_of_bob_gets_past(tmp_path: Path, header: bytes) -> None:
+    gate = Policies(tmp_path).gate()
+    refusing = Policies(tmp_path).gate(otherwise=Otherwise.REFUSE)
+
+    passed = gate.admit(draft(header), by(ALICE))
+
+    for name in ("from", "sender"):
+        for value in values(passed, name):
+            assert b"bob@" not in value.replace(b'"bob@host.example"', b"")
+    with pytest.raises(SenderRefused):
+        refusing.admit(draft(header), by(ALICE))
+
+
+def test_a_line_that_is_no_field_ends_the_header_for_everybody(tmp_path: Path) -> None:
+    """Else the reader might find a From in what was text to us."""
+    passed = Policies(tmp_path).gate().admit(draft(b"Subject: x\n"), by(ALICE))
+
+    assert passed.header.endswith(b"Subject: x\n\n")
+
+
+@pytest.mark.parametrize("uid", [0, DAEMON])
+def test_root_and_the_daemon_may_use_any_name(tmp_path: Path, uid: int) -> None:
+    passed = Policies(tmp_path).gate().admit(draft(FROM_BOB, "x@far.example"), by(uid))
+
+    assert passed.reverse_path == "x@far.example"
+    assert values(passed, "from") == [b"Bob <bob@host.example>"]
+
+
+def test_a_root_that_is_only_surmised_may_not(tmp_path: Path) -> None:
+    gate = Policies(tmp_path).gate(otherwise=Otherwise.REFUSE)
+
+    with pytest.raises(SenderRefused):
+        gate.check_sender("x@far.example", by(0, surmised=True))
+
+
+@pytest.mark.parametrize("uid", [None, 4242])
+def test_who_is_unknown_may_not(tmp_path: Path, uid: int | None) -> None:
+    gate = Policies(tmp_path).gate(otherwise=Otherwise.REFUSE)
+
+    with pytest.raises(SenderRefused):
+        gate.check_sender("root@host.example", by(uid))
+
+
+def test_who_is_trusted_may_use_any_name(tmp_path: Path) -> None:
+    gate = Policies(tmp_path).gate(trusted=("alice",), otherwise=Otherwise.REFUSE)
+
+    gate.check_sender("x@far.example", by(ALICE))
+
+
+def test_with_the_check_off_everybody_may(tmp_path: Path) -> None:
+    gate = Policies(tmp_path).gate(check_senders=False)
+
+    assert gate.admit(draft(FROM_BOB), by(ALICE)).header.startswith(b"Received")
+    assert values(gate.admit(draft(FROM_BOB), by(ALICE)), "x-original-from") == []
+
+
+def test_a_null_reverse_path_is_everybodys(tmp_path: Path) -> None:
+    passed = Policies(tmp_path).gate().admit(draft(b"", None), by(ALICE))
+
+    assert passed.reverse_path is None
+
+
+@pytest.mark.parametrize(
+    ("pattern", "address", "fits"),
+    [
+        ("*", "any@far.example", True),
+        ("news@far.example", "NEWS@Far.example", True),
+        ("*@far.example", "any@far.example", True),
+        ("@far.example", "any@far.example", True),
+        ("*@far.example", "any@sub.far.example", False),
+        ("n?ws@far.example", "news@far.example", False),
+        ("[n]ews@far.example", "news@far.example", False),
+        ("news@far.example", "news@far.example.evil", False),
+    ],
+)
+def test_a_section_grants_names(
+    tmp_path: Path, pattern: str, address: str, *, fits: bool
+) -> None:
+    section = SubmitterConfig(name="s", user=("alice",), senders=(pattern,))
+    gate = Policies(tmp_path, section).gate(otherwise=Otherwise.REFUSE)
+
+    if fits:
+        gate.check_sender(address, by(ALICE))
+        with pytest.raises(SenderRefused):
+            gate.check_sender(address, by(BOB))
+    else:
+        with pytest.raises(SenderRefused, match=r"\[submitter s\]"):
+            gate.check_sender(address, by(ALICE))
+
+
+@pytest.mark.parametrize(
+    ("section", "fits"),
+    [
+        (SubmitterConfig(name="s", uid=("1000",)), True),
+        (SubmitterConfig(name="s", uid=("1001",)), False),
+        (SubmitterConfig(name="s", user=("bob", "alice")), True),
+        (SubmitterConfig(name="s", group=("staff",)), True),
+        (SubmitterConfig(name="s", group=("bob",)), False),
+        (SubmitterConfig(name="s", unit=("shop.service",)), True),
+        (SubmitterConfig(name="s", unit=("sh*.service",)), True),
+        (SubmitterConfig(name="s", unit=("cron.service",)), False),
+        (SubmitterConfig(name="s", network=("192.0.2.0/24",)), True),
+        (SubmitterConfig(name="s", network=("192.0.2.7",)), True),
+        (SubmitterConfig(name="s", network=("::1",)), False),
+        (SubmitterConfig(name="s", user=("alice",), unit=("x.service",)), False),
+        (SubmitterConfig(name="s"), True),
+    ],
+)
+def test_a_section_fits_when_all_that_it_says_of_somebody_does(
+    tmp_path: Path, section: SubmitterConfig, *, fits: bool
+) -> None:
+    gate = Policies(tmp_path, section).gate()
+
+    known = gate.known(by(ALICE, unit="shop.service", client="192.0.2.7"))
+
+    assert known.rules == ("s" if fits else "")
+
+
+def test_the_first_section_that_fits_counts(tmp_path: Path) -> None:
+    first = SubmitterConfig(name="first", user=("alice",))
+    gate = Policies(tmp_path, first, SubmitterConfig(name="rest")).gate()
+
+    assert gate.known(by(ALICE)).rules == "first"
+    assert gate.known(by(BOB)).rules == "rest"
+
+
+def test_a_unit_or_client_of_nobody_fits_no_section(tmp_path: Path) -> None:
+    unit = SubmitterConfig(name="u", unit=("*.service",))
+    net = SubmitterConfig(name="n", network=("0.0.0.0/0",))
+    gate = Policies(tmp_path, unit, net).gate()
+
+    assert gate.known(by(ALICE)).rules == ""
+    assert gate.known(by(ALICE, client="no address")).rules == ""
+
+
+def test_only_gateways_speak_for_others(tmp_path: Path) -> None:
+    gate = Policies(tmp_path).gate()
+
+    for uid in (0, DAEMON, GATEWAY):
+        assert gate.may_speak_for_others(by(uid))
+    for nobody in (ALICE, None):
+        assert not gate.may_speak_for_others(by(nobody))
+
+
+# --- limits and quotas -----------------------------------------------------------
+
+
+def test_a_section_has_lower_limits_never_higher(tmp_path: Path) -> None:
+    section = SubmitterConfig(
+        name="s",
+        user=("alice",),
+        message_size_limit=Size(10),
+        recipient_limit=10**6,
+        connections=3,
+    )
+    policies = Policies(tmp_path, section)
+    gate = policies.gate()
+
+    assert gate.size_limit(by(ALICE)) == 10
+    assert gate.recipient_limit(by(ALICE)) == policies.queue.recipient_limit
+    assert gate.connection_limit(by(ALICE)) == 3
+    assert gate.size_limit(by(BOB)) == policies.queue.message_size_limit
+    assert gate.connection_limit(by(BOB)) == 100
+
+
+def test_who_has_had_his_share_waits_and_others_do_not(tmp_path: Path) -> None:
+    section = SubmitterConfig(name="s", message_quota=Rate(amount=2, period=HOUR))
+    policies = Policies(tmp_path, section)
+    gate = policies.gate()
+    for _ in range(2):
+        gate.admit(draft(), by(ALICE))
+
+    with pytest.raises(QuotaExceeded, match="message_quota"):
+        gate.admit(draft(), by(ALICE))
+    gate.admit(draft(), by(BOB))
+
+    policies.clock.forward(HOUR / 2)
+    gate.admit(draft(), by(ALICE))
+    with pytest.raises(QuotaExceeded):
+        gate.admit(draft(), by(ALICE))
+
+
+def test_octets_are_counted_and_one_large_mail_passes_all_the_same(
+    tmp_path: Path,
+) -> None:
+    rate = ByteRate(Rate(amount=100, period=HOUR))
+    gate = Policies(tmp_path, SubmitterConfig(name="s", byte_quota=rate)).gate()
+
+    gate.admit(draft(size=1000), by(ALICE))
+    with pytest.raises(QuotaExceeded, match="byte_quota"):
+        gate.admit(draft(size=1), by(ALICE))
+
+
+def test_what_a_policy_refuses_takes_nothing_of_a_share(tmp_path: Path) -> None:
+    section = SubmitterConfig(
+        name="s",
+        message_quota=Rate(amount=1, period=HOUR),
+        otherwise=Otherwise.REFUSE,
+    )
+    gate = Policies(tmp_path, section).gate()
+
+    with pytest.raises(SenderRefused):
+        gate.admit(draft(FROM_BOB), by(ALICE))
+    gate.admit(draft(), by(ALICE))
+
+
+def test_a_reload_gives_nobody_a_new_share(tmp_path: Path) -> None:
+    section = SubmitterConfig(name="s", message_quota=Rate(amount=1, period=HOUR))
+    policies = Policies(tmp_path, section)
+    policies.gate().admit(draft(), by(ALICE))
+
+    with pytest.raises(QuotaExceeded):
+        policies.gate().admit(draft(), by(ALICE))
+
+
+# --- what is added -----------------------------------------------------------------
+
+
+def test_what_is_missing_is_added_and_nothing_else(tmp_path: Path) -> None:
+    passed = Policies(tmp_path).gate().admit(draft(b"Subject: s\n\n"), by(ALICE))
+
+    assert values(passed, "from") == [b'"Alice Ample" <alice@host.example>']
+    assert len(values(passed, "date")) == 1
+    assert values(passed, "message-id")[0].endswith(b"@host.example>")
+    assert b"from uid 1000" in values(passed, "received")[0]
+    assert passed.header.endswith(b"Subject: s\n\n")
+
+
+def test_a_dropped_mail_goes_out_as_it_was_left(tmp_path: Path) -> None:
+    header = b"From: alice@host.example\r\nX: \xff\r\n\r\n"
+
+    passed = Policies(tmp_path).gate().admit(draft(header, as_is=True), by(ALICE))
+
+    assert passed.header == header
+
+
+def test_added_lines_end_as_the_others_do(tmp_path: Path) -> None:
+    passed = Policies(tmp_path).gate().admit(draft(b"Subject: s\r\n\r\n"), by(ALICE))
+
+    assert passed.header.count(b"\n") == passed.header.count(b"\r\n") == 6
+
+
+def test_a_name_of_ones_own_cannot_end_a_field(tmp_path: Path) -> None:
+    evil = draft(b"", full_name='X"\r\nBcc: victim@far.example\r\n')
+
+    passed = Policies(tmp_path).gate().admit(evil, by(ALICE))
+
+    assert values(passed, "bcc") == []
+    assert len(values(passed, "from")) == 1
+
+
+def test_what_goes_round_comes_to_an_end(tmp_path: Path) -> None:
+    gate = Policies(tmp_path).gate()
+    gate.admit(draft(b"Received: x\n" * 50 + b"\n"), by(ALICE))
+
+    with pytest.raises(TooManyHops):
+        gate.admit(draft(b"Received: x\n" * 100 + b"\n"), by(ALICE))
+
+
+def test_senders_at_our_names_wear_a_mask(tmp_path: Path) -> None:
+    header = b"From: Alice <alice>\nTo: bob\n\n"
+    gate = Policies(tmp_path, rewrite_from="host-7@far.example").gate()
+
+    passed = gate.admit(draft(header), by(ALICE))
+
+    assert passed.reverse_path == "host-7@far.example"
+    assert values(passed, "from") == [b"Alice <host-7@far.example>"]
+    assert values(passed, "x-original-from") == [b"Alice <alice@host.example>"]
+    assert values(passed, "to") == [b"bob@host.example"]
+
+
+def test_a_mask_may_be_a_domain(tmp_path: Path) -> None:
+    gate = Policies(tmp_path, rewrite_from="@far.example").gate()
+
+    passed = gate.admit(draft(b"From: alice\n\n"), by(ALICE))
+
+    assert passed.reverse_path == "alice@far.example"
+
+
+def test_who_is_not_at_our_names_needs_no_mask(tmp_path: Path) -> None:
+    gate = Policies(tmp_path, rewrite_from="host-7@far.example").gate()
+
+    passed = gate.admit(draft(b"From: x@shop.example\n\n", "x@shop.example"), by(0))
+
+    assert passed.reverse_path == "x@shop.example"
+    assert values(passed, "from") == [b"x@shop.example"]
+
+
+def test_all_of_it_goes_to_one_address_where_that_is_said(tmp_path: Path) -> None:
+    section = SubmitterConfig(
+        name="stage", user=("alice",), redirect_to="dev@far.example"
+    )
+    many = tuple(f"customer-{n}@shop.example" for n in range(500))
+
+    passed = Policies(tmp_path, section).gate().admit(draft(to=many), by(ALICE))
+
+    assert [each.forward_path for each in passed.recipients] == ["dev@far.example"]
+    assert max(map(len, passed.header.splitlines())) < 998
+    (original,) = values(passed, "x-original-to")
+    assert original.count(b"@shop.example") == 500
+
+
+def test_a_section_that_refuses_overrules_a_host_that_rewrites(tmp_path: Path) -> None:
+    section = SubmitterConfig(name="s", otherwise=Otherwise.REFUSE)
+
+    with pytest.raises(SenderRefused):
+        Policies(tmp_path, section).gate().admit(draft(FROM_BOB), by(ALICE))
+
+
+def test_a_message_of_nobody_is_from_its_number(tmp_path: Path) -> None:
+    gate = Policies(tmp_path).gate()
+
+    assert gate.own_address(by(4242)) == "uid4242@host.example"
+    passed = gate.admit(replace(draft(), reverse_path="bob"), by(4242))
+    assert passed.reverse_path == "uid4242@host.example"
