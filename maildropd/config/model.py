@@ -90,9 +90,7 @@ class SubmissionConfig:
     socket: Path
     sendmail_socket: Path
     gateways: tuple[str, ...] = ("_maildrop-smtp",)  # may say XCLIENT
-    trusted: tuple[str, ...] = (
-        "_maildrop-notify",
-    )  # may send in any name, as root may
+    trusted: tuple[str, ...] = ("_maildrop-notify",)  # in any name, as root
     check_senders: bool = True
     otherwise: Otherwise = Otherwise.REWRITE
     max_connections: int = 400
