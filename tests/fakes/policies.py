@@ -14,6 +14,7 @@ from maildropd.config.model import (
 from maildropd.host.accounts import Account, Accounts
 from maildropd.mail.draft import Draft, Recipient
 from maildropd.mail.envelope import Submitter
+from maildropd.mail.message import fields
 from maildropd.policy.aliases import Aliases
 from maildropd.policy.forward_map import ForwardMap
 from maildropd.policy.gate import Book, Gate
@@ -99,3 +100,12 @@ def draft(
     return Draft(
         reverse_path=reverse_path, recipients=recipients, header=header, **more
     )
+
+
+def values(one: Draft, name: str) -> list[bytes]:
+    """Return what the fields of a name say."""
+    return [
+        one.header[each.value : each.end].strip()
+        for each in fields(one.header, 0, len(one.header))
+        if each.name == name
+    ]
