@@ -180,7 +180,8 @@ def _from(header: bytes, field: Field, address: str) -> str:
     name = old.rpartition("<")[0].strip()
     if _PHRASE.fullmatch(name):
         return f"From: {name} <{address}>"
-    return f"From: {_named(addresses_in(header, field)[0], address)}"
+    shown = next(iter(addresses_in(header, field)), "")
+    return f"From: {_named(shown, address)}"
 
 
 def _named(name: str, address: str) -> str:

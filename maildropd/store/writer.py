@@ -146,6 +146,7 @@ class Writer:
                 future.set_result(result)
 
     def _alone(self, job: Job) -> None:
+        self._full: sqlite3.Error | None = None  # no room for the change
         while not self._answered(job):
             pass  # it is made again, without the message that is damaged
 
@@ -159,7 +160,7 @@ class Writer:
             if self._again or self._made_room(error):
                 return False
             if undone:
-                self._trouble.refuse([job], error)
+                self._trouble.refuse([job], self._full or error)
             else:
                 future.set_exception(self._trouble.in_doubt(error))
         except (MailError, *BUGS) as error:
@@ -173,11 +174,12 @@ class Writer:
         """Empty the log, if that may be what has no room."""
         if primary(error) != sqlite3.SQLITE_FULL or not self._pages:
             return False
+        self._full = error  # what comes of the next try may be its echo
         self._checkpoint()
         return True
 
     def _commit(self, jobs: Sequence[Job]) -> list[Any]:
-        with wanting_memory():  # which is undone in any case
+        with wanting_memory():
             return self._transact(jobs)
 
     def _transact(self, jobs: Sequence[Job]) -> list[Any]:

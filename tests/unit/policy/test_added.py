@@ -25,6 +25,14 @@ FROM_BOB = b"From: Bob <bob@host.example>\nSubject: s\n\n"
 HOUR = timedelta(hours=1)
 
 
+def test_an_empty_from_is_nobodys(tmp_path: Path) -> None:
+    header = b"From:\nSender: bob\n\n"
+
+    passed = Policies(tmp_path).gate().admit(draft(header), by(ALICE))
+
+    assert values(passed, "from") == [b"alice@host.example"]
+
+
 def test_what_is_missing_is_added_and_nothing_else(tmp_path: Path) -> None:
     passed = Policies(tmp_path).gate().admit(draft(b"Subject: s\n\n"), by(ALICE))
 
