@@ -74,7 +74,8 @@ def test_a_command_is_understood_or_refused(octets: bytes) -> None:
             try:
                 found = read(argument)
             except PermanentError as error:
-                assert error.reply.code >= 500  # noqa: PT017
+                if error.reply.code < 500:
+                    raise
                 continue
             path = getattr(found, "reverse_path", None) or getattr(
                 found, "forward_path", None
@@ -115,9 +116,7 @@ def test_a_session_answers_and_takes_only_whole_mail(
     for line in heard.split(b"\r\n")[:-1]:
         assert re.match(rb"[2345][0-9]{2}[ -]", line)
     assert heard.count(b"queued as") == len(desk.taken)
-    assert len(desk.taken) <= octets.count(b"\r\n.\r\n") + octets.count(
-        b"DATA\r\n.\r\n"
-    )
+    assert len(desk.taken) <= octets.count(b"\r\n.\r\n")
 
 
 @often
