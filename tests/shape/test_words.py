@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from maildropd import __version__
-from maildropd.cli import maildropctl, maildropd, notify
+from maildropd.cli import maildropctl, maildropd, notify, smtp
 from maildropd.config.layout import Layout
 from maildropd.config.read import read
 from tests.shape import words
@@ -156,6 +156,7 @@ def test_there_is_a_page_for_each_command_and_for_the_configuration() -> None:
         ("maildropd", maildropd.main),
         ("maildropctl", maildropctl.main),
         ("maildropd-notify", notify.main),
+        ("maildropd-smtp", smtp.main),
     ],
 )
 def test_every_option_and_command_is_in_its_page_and_no_other(

@@ -26,8 +26,9 @@ _RELAY: Mapping[str, str] = {
     "tls_ca_file": "/etc/maildrop/authority.pem",
 }
 _RESET = """
-systemctl disable --quiet maildropd
-systemctl stop maildropd.path 'maildropd@*' maildropd
+systemctl disable --quiet maildropd maildropd-smtp.socket
+systemctl stop 'maildropd*.path' 'maildropd*.socket' maildropd 'maildropd@*'
+systemctl stop maildropd-smtp
 rm -rf /etc/systemd/system/maildropd*.d /var/lib/maildropd* /var/spool/maildrop-*
 rm -rf /etc/maildrop/credentials/* /etc/maildrop/[ab].conf
 find /var/spool/maildrop -mindepth 2 -delete
