@@ -7,7 +7,7 @@ import subprocess
 import uuid
 from collections.abc import Generator, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple, Self
 
 import pytest
 
@@ -18,6 +18,19 @@ from tests.system.root import cache_folder, root_tar, root_with, unpack
 from tests.system.wire import Wire, wire
 
 CHECKOUT = Path(__file__).parents[2]
+
+
+class Debs(NamedTuple):
+    """Our two packages; the second needs the first."""
+
+    daemon: Path
+    mta: Path
+
+    @classmethod
+    def within(cls, folder: Path) -> Self:
+        (daemon,) = folder.glob("maildropd_*.deb")
+        (mta,) = folder.glob("maildropd-mta_*.deb")
+        return cls(daemon, mta)
 
 
 @pytest.hookimpl(hookwrapper=True)
@@ -53,11 +66,11 @@ def the_wire() -> Iterator[Wire]:
 
 
 @pytest.fixture(scope="session")
-def deb(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The package, built from this checkout; or MAILDROPD_DEB, to save time."""
-    if given := os.environ.get("MAILDROPD_DEB"):
-        return Path(given)
-    folder = tmp_path_factory.mktemp("deb")
+def debs(tmp_path_factory: pytest.TempPathFactory) -> Debs:
+    """The packages, built from this checkout; or MAILDROPD_DEBS, to save time."""
+    if given := os.environ.get("MAILDROPD_DEBS"):
+        return Debs.within(Path(given))
+    folder = tmp_path_factory.mktemp("debs")
     built = subprocess.run(
         [CHECKOUT / "scripts/build-deb", "--no-check", folder],
         capture_output=True,
@@ -65,8 +78,7 @@ def deb(tmp_path_factory: pytest.TempPathFactory) -> Path:
         check=False,
     )
     assert built.returncode == 0, f"{built.stdout}{built.stderr}"[-4000:]
-    (package,) = folder.glob("maildropd_*.deb")
-    return package
+    return Debs.within(folder)
 
 
 @pytest.fixture(scope="session")
@@ -100,12 +112,12 @@ def bare(workshop: Path, the_wire: Wire) -> Iterator[Machine]:
 
 
 @pytest.fixture(scope="session")
-def the_host(workshop: Path, the_wire: Wire, deb: Path) -> Iterator[Host]:
-    """A machine with the package installed; each test resets what it did."""
+def the_host(workshop: Path, the_wire: Wire, debs: Debs) -> Iterator[Host]:
+    """A machine with the packages installed; each test resets what it did."""
     disk = workshop / "drop"
     unpack(root_tar(), disk)
     for machine in _booted("drop", disk, the_wire):
-        install(machine, deb)
+        install(machine, *debs)
         host = Host(machine=machine)
         host.furnish(the_wire.far.address)
         host.reset()
@@ -121,10 +133,12 @@ def host(the_host: Host, smarthost: Postfix) -> Iterator[Host]:
     the_host.reset()
 
 
-def install(machine: Machine, deb: Path) -> None:
-    """Install the package with its dependencies, as the manual says."""
-    shutil.copy(deb, machine.path("/root"))
-    command = f"cd /root && apt install -qqy --allow-downgrades ./{deb.name}"
+def install(machine: Machine, *packages: Path) -> None:
+    """Install packages with their dependencies, as the manual says."""
+    for package in packages:
+        shutil.copy(package, machine.path("/root"))
+    names = " ".join(f"./{package.name}" for package in packages)
+    command = f"cd /root && apt install -qqy --allow-downgrades {names}"
     machine.run("sh", "-c", command)
 
 

@@ -43,6 +43,8 @@ DOWNLOADED = (
     "python3-systemd",
     "sasl2-bin",
 )
+# They conflict with one of those, and are fetched for themselves.
+DOWNLOADED_APART = ("exim4-daemon-light",)
 USERS = ("alice", "bob", "carol")
 TOOLS: Mapping[str, str] = {  # program: the Debian package that has it
     "ip": "iproute2",
@@ -53,6 +55,7 @@ TOOLS: Mapping[str, str] = {  # program: the Debian package that has it
 # What the machine needs no copy of; our own packages come in whole.
 _EXCLUDED = ("doc/*", "locale/*", "man/*")
 _SHELF = "/srv/packages"
+_DOWNLOAD = "chroot $1 apt-get install -qqy --no-install-recommends --download-only"
 _INDEX = """cd $1/srv/packages && for deb in *.deb; do
     dpkg-deb -f $deb
     echo "Filename: ./$deb"
@@ -73,8 +76,7 @@ _MASKED = (
 _HOOKS = (
     *(f"chroot $1 useradd -ms /bin/sh {user}" for user in USERS),
     "chroot $1 apt-get clean",
-    "chroot $1 apt-get install -qqy --no-install-recommends --download-only "
-    + " ".join(DOWNLOADED),
+    *(f"{_DOWNLOAD} {some}" for some in (" ".join(DOWNLOADED), *DOWNLOADED_APART)),
     f"mkdir $1{_SHELF} && mv $1/var/cache/apt/archives/*.deb $1{_SHELF}",
     _INDEX,
     "rm -rf $1/var/lib/apt/lists/* $1/etc/apt/sources.list.d/*",

@@ -3,12 +3,11 @@
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
 
 import pytest
 
 from maildropd.mail.events import MessageAccepted, MessageDone, RecipientDelivered
-from tests.system.conftest import install
+from tests.system.conftest import Debs, install
 from tests.system.host import UNIT, Host
 from tests.system.judge import Verdict, judge
 from tests.system.machine import Entry, Machine, until
@@ -21,9 +20,9 @@ COPIES = copies(THOUSAND)
 
 
 def test_a_bare_debian_installs_and_starts_it_without_editing_anything(
-    bare: Machine, deb: Path
+    bare: Machine, debs: Debs
 ) -> None:
-    install(bare, deb)
+    install(bare, *debs)
 
     bare.run("systemctl", "enable", "--quiet", "--now", "maildropd")
 
@@ -32,7 +31,7 @@ def test_a_bare_debian_installs_and_starts_it_without_editing_anything(
     assert bare.run("stat", "-c", "%a %U %G", "/var/spool/maildrop/drop") == (
         "3733 _maildrop _maildrop\n"
     )
-    for page in "maildropd", "maildropctl", "maildropd.conf":
+    for page in "maildropd", "maildropctl", "maildropd.conf", "sendmail", "mailq":
         assert bare.run("man", "-w", page)
     bare.run("maildropctl", "status")
 

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The package keeps Debian's rules, comes out the same, and goes when it is told."""
+"""The packages keep Debian's rules, and come out the same wherever they are built."""
 
 import os
+import re
 import shutil
 import subprocess
 from collections.abc import Mapping
@@ -9,26 +10,27 @@ from pathlib import Path
 
 import pytest
 
-from tests.system.conftest import CHECKOUT, install
+from tests.system.conftest import CHECKOUT, Debs, install
 from tests.system.host import UNIT
-from tests.system.machine import Machine, until
+from tests.system.machine import Machine
 from tests.system.root import root_tar, unpack
 
-UNITS = (UNIT, "maildropd.path", "maildropd@shop.service")
-KEPT = (
-    "/etc/maildrop/credentials/smarthost",
-    "/etc/maildrop/maildropd.conf",
-    "/etc/maildrop/shop.conf",
-    "/var/lib/maildropd/queue.db",
-    "/var/lib/maildropd-shop/queue.db",
-    "/var/spool/maildrop/drop",
-    "/var/spool/maildrop-shop/drop",
+UNITS = (
+    UNIT,
+    "maildropd.path",
+    "maildropd.socket",
+    "maildropd-sendmail.socket",
+    "maildropd-smtp.service",
+    "maildropd-smtp.socket",
+    "maildropd@shop.service",
+    "maildropd@shop.socket",
+    "maildropd-sendmail@shop.socket",
 )
 
 
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What a full build makes: source, package, and the list of both."""
+    """What a full build makes: source, packages, and the list of them."""
     folder = tmp_path_factory.mktemp("built")
     run(CHECKOUT / "scripts/build-deb", folder)
     return folder
@@ -62,7 +64,7 @@ def test_somebody_else_gets_the_same_bytes_from_the_source_package(
         TZ="Pacific/Kiritimati",
     )
 
-    for what in "*.deb", "*.tar.xz", "*.dsc":
+    for what in "maildropd_*.deb", "maildropd-mta_*.deb", "*.tar.xz", "*.dsc":
         assert only(target, what).read_bytes() == only(built, what).read_bytes()
 
 
@@ -80,7 +82,7 @@ def test_piuparts_finds_nothing_broken_and_nothing_left_behind(
         "--distribution=bookworm",
         "--keep-sources-list",  # its packages lie in the root itself
         "--no-eatmydata",
-        only(built, "*.deb"),
+        *Debs.within(built),
         TMPDIR=str(workshop),
     )
 
@@ -88,79 +90,44 @@ def test_piuparts_finds_nothing_broken_and_nothing_left_behind(
 
 
 def test_the_tests_in_the_package_pass(bare: Machine, built: Path) -> None:
-    shutil.copy(only(built, "*.deb"), bare.path("/root/maildropd.deb"))
+    for deb in Debs.within(built):
+        shutil.copy(deb, bare.path("/root"))
     tree = bare.path("/root/tree")
     tree.mkdir()
     run("tar", "-C", tree, "--strip-components=1", "-xf", only(built, "*.tar.xz"))
     (tree / "debian/files").touch()  # else it would want to build it again
     bare.run("apt-get", "install", "-qqy", "autopkgtest")
 
-    package = ("--no-built-binaries", "/root/maildropd.deb", "/root/tree")
-    said = bare.attempt("autopkgtest", *package, "--", "null", timeout=600)
+    packages = (f"/root/{deb.name}" for deb in Debs.within(built))
+    command = ("autopkgtest", "--no-built-binaries", *packages, "/root/tree")
+    said = bare.attempt(*command, "--", "null", timeout=600)
 
     assert said.returncode == 0, f"{said.stdout}{said.stderr}"[-6000:]
-    bare.run("apt-get", "purge", "-qqy", "maildropd")
+    bare.run("apt-get", "purge", "-qqy", "maildropd", "maildropd-mta")
 
 
 def test_the_units_are_right_in_every_line(bare: Machine, built: Path) -> None:
-    install(bare, only(built, "*.deb"))
+    install(bare, *Debs.within(built))
 
     said = bare.attempt("systemd-analyze", "verify", *UNITS)
 
     assert (said.returncode, said.stdout, said.stderr) == (0, "", "")
 
 
-def test_an_upgrade_restarts_named_instances_too(bare: Machine, built: Path) -> None:
-    install(bare, only(built, "*.deb"))
-    bare.push("/etc/maildrop/shop.conf", "# Everything as it comes.\n")
-    bare.run("systemctl", "enable", "--quiet", "--now", "maildropd@shop")
-    before = {unit: bare.unit(unit, "MainPID") for unit in (UNIT, UNITS[-1])}
+def test_sendmail_is_hardened_as_debian_can(built: Path, tmp_path: Path) -> None:
+    """Position-independent, no lazy binding, a guarded stack, checked calls."""
+    run("dpkg-deb", "-x", Debs.within(built).mta, tmp_path)
+    program = tmp_path / "usr/sbin/sendmail"
 
-    bare.run("dpkg", "--install", f"/root/{only(built, '*.deb').name}")
+    said = run("readelf", "--wide", "--all", program)
 
-    for unit, pid in before.items():
-        assert bare.is_active(unit)
-        assert bare.unit(unit, "MainPID") not in ("0", pid)
-
-
-def test_a_removal_stops_everything_and_keeps_mail_configuration_and_secrets(
-    bare: Machine, built: Path
-) -> None:
-    install(bare, only(built, "*.deb"))
-    bare.push("/etc/maildrop/credentials/smarthost", "secret\n", mode=0o600)
-    bare.push("/etc/maildrop/shop.conf", "# Everything as it comes.\n")
-    bare.run("systemctl", "enable", "--quiet", "--now", "maildropd@shop")
-
-    bare.run("apt-get", "remove", "-qqy", "maildropd")
-
-    assert [unit for unit in UNITS if bare.is_active(unit)] == []
-    assert missing(bare) == []
-    install(bare, only(built, "*.deb"))
-    until(lambda: all(bare.is_active(unit) for unit in UNITS))
-
-
-def test_a_purge_leaves_the_user_and_what_is_not_ours(
-    bare: Machine, built: Path
-) -> None:
-    install(bare, only(built, "*.deb"))
-    bare.push("/etc/maildrop/shop.conf", "# Everything as it comes.\n")
-    bare.path("/var/lib/maildropd-extra").mkdir()  # some other package's
-    bare.run("systemctl", "enable", "--quiet", "--now", "maildropd@shop")
-
-    bare.run("apt-get", "purge", "-qqy", "maildropd")
-
-    roots = ("/etc", "/run", "/usr", "/var/lib", "/var/spool")
-    found = bare.run("find", *roots, "-xdev", "-name", "*maildrop*")
-    assert sorted(found.split()) == ["/etc/maildrop", "/var/lib/maildropd-extra"]
-    assert sorted(path.name for path in bare.path("/etc/maildrop").iterdir()) == [
-        "shop.conf"
-    ]
-    assert bare.run("getent", "passwd", "_maildrop")
-
-
-def missing(machine: Machine) -> list[str]:
-    """Return what a removal took of what it has to leave."""
-    return [path for path in KEPT if not machine.path(path).exists()]
+    assert "DYN (Position-Independent Executable file)" in said
+    assert "GNU_RELRO" in said
+    assert "Flags: NOW PIE" in said
+    assert "__stack_chk_fail" in said
+    assert re.search(r"__\w+_chk@", said)
+    assert not re.search(r"GNU_STACK .* RWE ", said)
+    assert program.stat().st_mode & 0o7777 == 0o755, "no special rights"
 
 
 def forget_what_was_left_out(tree: Path) -> None:
