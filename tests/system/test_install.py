@@ -99,7 +99,13 @@ def test_the_mta_takes_the_place_of_another_without_a_question(
 
 
 def test_the_units_are_locked_up_well(machine: Machine) -> None:
-    for unit, threshold in (UNIT, "12"), (SHOP, "12"), ("maildropd-smtp.service", "3"):
+    for unit, threshold in (
+        (UNIT, 12),
+        (SHOP, 12),
+        ("maildropd-smtp.service", 3),
+        ("maildropd-notify@x.service", 3),
+        ("maildropd-notify-digest.service", 3),
+    ):
         limit = f"--threshold={threshold}"
         machine.run("systemd-analyze", "security", "--no-pager", limit, unit)
 
@@ -165,7 +171,7 @@ def test_a_purge_leaves_the_users_and_what_is_not_ours(machine: Machine) -> None
     assert [path.name for path in machine.path("/etc/maildrop").iterdir()] == [
         "shop.conf"
     ]
-    for user in "_maildrop", "_maildrop-smtp":
+    for user in "_maildrop", "_maildrop-notify", "_maildrop-smtp":
         assert machine.run("getent", "passwd", user)
     machine.path("/var/lib/maildropd-extra").rmdir()
 
