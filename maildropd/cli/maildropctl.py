@@ -26,6 +26,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             return arguments.check(layout)
         if found.command == "salvage":
             return _salvage(layout)
+        if found.command == "explain":
+            return _explain(layout, found)
         with open_desk(layout, alone=found.command != "reload") as desk:
             code = _COMMANDS[found.command](desk, found)
         sys.stdout.flush()
@@ -47,6 +49,12 @@ def _parser() -> arguments.Parser:
     queue.add_argument("--json", action="store_true", help="one JSON object a line")
     show = commands.add_parser("show", help="all about one message")
     show.add_argument("id", metavar="ID")
+    explain = commands.add_parser("explain", help="what becomes of an address")
+    explain.add_argument("address", metavar="ADDRESS")
+    explain.add_argument("--from", metavar="ADDRESS", dest="sender", help="the sender")
+    explain.add_argument(
+        "--uid", type=int, default=os.getuid(), metavar="NUMBER", help="who submits"
+    )
     commands.add_parser("check", help="every error in the configuration")
     flush = commands.add_parser("flush", help="try deferred recipients now")
     flush.add_argument("ids", metavar="ID", nargs="*")
@@ -67,6 +75,14 @@ def _salvage(layout: Layout) -> int:
     from maildropd.cli.salvage import run  # noqa: PLC0415 - see above
 
     _print(iter(run(layout)))
+    return arguments.OK
+
+
+def _explain(layout: Layout, found: Namespace) -> int:
+    # It knows the policies, which the other commands do without.
+    from maildropd.cli.explain import run  # noqa: PLC0415 - see above
+
+    _print(run(layout, found.address, found.sender, found.uid))
     return arguments.OK
 
 

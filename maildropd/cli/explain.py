@@ -1,0 +1,116 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What would become of an address, step by step; nothing is sent.
+
+Everything is read from the configuration, as the daemon would read it.
+"""
+
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from maildropd.cli.desk import Failed
+from maildropd.cli.words import clean
+from maildropd.config.errors import ConfigErrors
+from maildropd.config.layout import Layout
+from maildropd.config.model import Config, SubmitterConfig
+from maildropd.config.read import read
+from maildropd.host.accounts import Accounts
+from maildropd.host.clock import SystemClock
+from maildropd.host.process import host_name
+from maildropd.mail.address import parse_list
+from maildropd.mail.draft import Recipient
+from maildropd.mail.envelope import Submitter
+from maildropd.mail.errors import MailError
+from maildropd.mail.event import Event
+from maildropd.policy import header, senders
+from maildropd.policy.aliases import Aliases
+from maildropd.policy.forward_map import ForwardMap
+from maildropd.policy.names import Names
+from maildropd.policy.rules import Rule, Rules
+
+
+class OnStderr:
+    """A journal for one command: what is wrong with the aliases is said at once."""
+
+    def emit(self, event: Event) -> None:
+        """Say it."""
+        sys.stderr.write(f"{clean(event.text())}\n")
+
+
+def run(layout: Layout, address: str, sender: str | None, uid: int) -> Iterator[str]:
+    """Yield the steps; raise ``Failed`` where mail would be refused."""
+    try:
+        config = read(layout)
+        names = _names(config)
+        rule = _rule(config, uid)
+        yield from _submitter(rule, uid)
+        yield from _sender(config, names, rule, sender)
+        (written,) = parse_list(address)
+        steps, found = names.explain(written)
+    except ConfigErrors as errors:
+        raise Failed(*errors.lines) from errors
+    except (MailError, ValueError) as error:
+        raise Failed(f"{clean(address)}: {error}") from error
+    for step in steps:
+        yield f"{clean(step.address)} becomes {clean(step.became)}: {step.why}"
+    for one in found:
+        yield _goes(config, rule.section, one)
+
+
+def _names(config: Config) -> Names:
+    journal, said = OnStderr(), config.names
+    aliases = Aliases(said.aliases, journal)
+    forwards = ForwardMap(said.forward_map, journal)
+    return Names(said, config.daemon.hostname or host_name(), aliases, forwards)
+
+
+def _rule(config: Config, uid: int) -> Rule:
+    own = _owner(config.daemon.state_directory)
+    accounts = Accounts(SystemClock())
+    rules = Rules(config.submission, config.submitters, accounts, own)
+    return rules.of(Submitter(name="sendmail", uid=uid))
+
+
+def _owner(folder: Path) -> int:
+    """Return the daemon's uid."""
+    try:
+        return os.stat(folder).st_uid
+    except OSError:
+        return os.geteuid()
+
+
+def _submitter(rule: Rule, uid: int) -> Iterator[str]:
+    where = f"[submitter {rule.name}]" if rule.section else "no [submitter] section"
+    may = "may use any name" if rule.any_sender else f"{rule.otherwise} of other names"
+    yield f"uid {uid} is {clean(rule.account.login)}: {where} applies, {may}"
+
+
+def _sender(
+    config: Config, names: Names, rule: Rule, sender: str | None
+) -> Iterator[str]:
+    address = sender if sender is not None else senders.own_address(rule, names)
+    whole = names.qualify(address)
+    if not senders.may_use(whole, rule, names):
+        if rule.otherwise == "refuse":
+            senders.check(whole, rule, names)
+        own = senders.own_address(rule, names)
+        yield f"from {clean(whole)} becomes {own}: he may not use it"
+        whole = own
+    mask = header.masqueraded(whole, config.names.rewrite_from, names)
+    if mask != whole:
+        yield f"from {clean(whole)} becomes {mask}: [names] rewrite_from"
+    yield f"from {clean(mask)}"
+
+
+def _goes(config: Config, section: SubmitterConfig | None, one: Recipient) -> str:
+    to, relay = clean(one.forward_path), config.relay
+    if section and section.redirect_to:
+        to = f"{section.redirect_to} in place of {to}"
+    if section and section.capture:
+        return f"to {to}: captured in {section.capture}"
+    if one.terms.run:
+        return f"to {to}: runs {clean(one.terms.run)}"
+    if section and section.relay:
+        relay = next(each for each in config.relays if each.name == section.relay)
+    return f"to {to}: by relay {relay.name}, {relay.destination}"
