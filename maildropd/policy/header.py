@@ -175,13 +175,12 @@ def _possible(facts: Facts) -> Iterator[tuple[str, str]]:
 
 
 def _from(header: bytes, field: Field, address: str) -> str:
-    """Keep the name of the author; where there is none, show his address."""
+    """Keep the name of the author, unless it is an address: readers show no other."""
     old = value(header, field).decode("utf-8", "replace").strip()
     name = old.rpartition("<")[0].strip()
-    if _PHRASE.fullmatch(name):
+    if _PHRASE.fullmatch(name) and "@" not in name:
         return f"From: {name} <{address}>"
-    shown = next(iter(addresses_in(header, field)), "")
-    return f"From: {_named(shown, address)}"
+    return f"From: {address}"
 
 
 def _named(name: str, address: str) -> str:

@@ -99,7 +99,7 @@ def test_no_spelling_of_bob_gets_past(tmp_path: Path, header: bytes) -> None:
 
     for name in ("from", "sender"):
         for value in values(passed, name):
-            assert b"bob@" not in value.replace(b'"bob@host.example"', b"")
+            assert b"bob@" not in value
     with pytest.raises(SenderRefused):
         refusing.admit(draft(header), by(ALICE))
 
