@@ -102,6 +102,10 @@ class Entrance:
             await door.close()
 
 
+def _pairs(old: object, new: object, *keys: str) -> list[tuple[str, object, object]]:
+    return [(key, getattr(old, key), getattr(new, key)) for key in keys]
+
+
 def refuse_moves(old: Config, new: Config) -> None:
     """Raise ``ConfigErrors`` for what only a restart can change."""
     moved = [
@@ -109,8 +113,11 @@ def refuse_moves(old: Config, new: Config) -> None:
             place=Place(file=new.source),
             text=f"{key}: cannot change while the daemon runs (restart it)",
         )
-        for key in ("state_directory", "runtime_directory")
-        if getattr(old.daemon, key) != getattr(new.daemon, key)
+        for key, was, now in (
+            *_pairs(old.daemon, new.daemon, "state_directory", "runtime_directory"),
+            *_pairs(old.submission, new.submission, "socket", "sendmail_socket"),
+        )
+        if was != now
     ]
     if moved:
         raise ConfigErrors(moved)

@@ -23,6 +23,7 @@ from maildropd.edge.sendmail.clerk import Clerk, Queue
 from maildropd.edge.smtp.local import LocalDesk, Office
 from maildropd.edge.smtp.session import Session
 from maildropd.edge.smtp.wire import Wire
+from maildropd.host import descriptors
 from maildropd.host.accounts import Accounts
 from maildropd.host.peer import Peer
 from maildropd.host.process import host_name
@@ -35,6 +36,8 @@ from maildropd.policy.names import Names
 from maildropd.policy.quota import Quotas
 from maildropd.policy.rules import Rules
 
+_HOUSE = 64  # descriptors; see shares.py for the relays'
+_FEW = 4
 _MEMORY = 32 * 1024 * 1024  # octets of messages that are coming in
 
 
@@ -96,7 +99,7 @@ def doors(
     )
     limits = config.submission
     crowd = Crowd(
-        limits.max_connections,
+        min(limits.max_connections, _places(descriptors.allowed())),
         lambda peer: present().gate.connection_limit(_submitter("", peer, None)),
     )
     smtp = Door(name="submission", serve=_smtp(config, office, lodge), refuse=_busy)
@@ -111,6 +114,11 @@ def doors(
         Place(door=carried, path=limits.sendmail_socket),
     ]
     return Doors(places, inherited, crowd, journal)
+
+
+def _places(limit: int) -> int:
+    """Return how many sessions leave the rest of the house its descriptors."""
+    return max(_FEW, (limit - _HOUSE) // 2)
 
 
 def _smtp(config: Config, office: Office, lodge: Lodge) -> Serve:
