@@ -171,6 +171,17 @@ def test_every_option_and_command_is_in_its_page_and_no_other(
     assert page | {"--help"} == known
 
 
+def test_the_shell_completes_every_command_and_no_other(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    known = {word for word in helped(maildropctl.main, capsys) if word[0] != "-"}
+
+    script = words.read("packaging/debian/completion")
+
+    (listed,) = re.findall(r"local commands='(.*)'", script)
+    assert set(listed.split()) == known
+
+
 def helped(main: Main, capsys: pytest.CaptureFixture[str], *words_: str) -> set[str]:
     with pytest.raises(SystemExit):
         main([*words_, "--help"])
