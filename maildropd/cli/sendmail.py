@@ -9,6 +9,7 @@ nothing that is not built into the interpreter.
 """
 
 import _socket
+import errno
 import os
 import select
 import sys
@@ -16,32 +17,40 @@ import sys
 PATIENCE = 30.0  # seconds for an answer, once all is said
 _PIECE = 65536
 _LUMP = 262144  # sent at once, however fast the input comes
+_ALONE = b"GinmstUvJ"  # may stand before others in one word
 _VALUED = b"fFrBCDhLNOopRVX"
 _MODES = b"pivdDthHs"
-_RUN = ("MAILDROP_RUN", "/run/maildrop")
-_DROP = ("MAILDROP_DROP", "/var/spool/maildrop/drop")
 _TEMPFAIL = 75
 
 
 def main(argv: list[str] | None = None, patience: float = PATIENCE) -> int:
     """Hand over what is on standard input; return the exit code."""
-    _open_missing()
-    words = [os.fsencode(word) for word in (sys.argv if argv is None else argv)]
-    mode = _mode(words)
-    if mode == b"s":
-        return _smtp()
-    carrier = _Carrier(words, patience, reads=not mode)
     try:
-        answer = carrier.over_the_socket()
-        if answer is not None:
-            return _tell(answer)
-        if mode:
-            return _fail(f"nobody answers ({carrier.why})", _TEMPFAIL)
-        carrier.into_the_drop()
+        _open_missing()
+        words = [os.fsencode(word) for word in (sys.argv if argv is None else argv)]
+        mode = _mode(words)
+        return _smtp() if mode == b"s" else _sent(words, patience, reads=not mode)
+    except (MemoryError, OSError) as error:
+        return _fail(str(error) or "out of memory", _TEMPFAIL)
+    except KeyboardInterrupt:
+        return 130  # as a shell calls it
+
+
+def _sent(words: list[bytes], patience: float, *, reads: bool) -> int:
+    carrier = _Carrier(words, patience, reads=reads)
+    answer = carrier.over_the_socket()
+    if answer is not None:
+        code, _, text = answer.partition(b" ")
+        _say(2 if int(code) else 1, text)
+        return min(int(code), 255)
+    drop = os.environ.get("MAILDROP_DROP") or "/var/spool/maildrop/drop"
+    try:
+        if reads:
+            carrier.into_the_drop(drop)
+            return 0
     except OSError as error:
-        why = f"{carrier.why}; {_place(*_DROP)}: {error.strerror}"
-        return _fail(f"nobody answers ({why}), nothing is sent", _TEMPFAIL)
-    return 0
+        carrier.why += f"; {drop}: {error.strerror}"
+    return _fail(f"nobody answers: {carrier.why}, nothing is sent", _TEMPFAIL)
 
 
 class _Carrier:
@@ -55,7 +64,7 @@ class _Carrier:
         self._ended = False  # the input has, and the frame with it
         self.why = ""
         if not reads:
-            self._end()
+            self._add(b"")
 
     def over_the_socket(self) -> bytes | None:
         """Return the daemon's answer; None if there is none, and all input is here.
@@ -70,9 +79,9 @@ class _Carrier:
                 return answer
         return None
 
-    def into_the_drop(self) -> None:
+    def into_the_drop(self, drop: str) -> None:
         """Leave the frame there, on disk; raise ``OSError``."""
-        folder = os.open(_place(*_DROP), os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+        folder = os.open(drop, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
         name = f".{self._key}"
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
         file = os.open(name, flags, 0o640, dir_fd=folder)
@@ -93,18 +102,17 @@ class _Carrier:
         if isinstance(connection, str):
             self.why = connection
             return None, False
+        self._forward(connection)
+        said, self.why, again = b"", "the socket: no answer", True
         try:
-            self._forward(connection)
-            said = _heard(connection)
-        except TimeoutError:
-            self.why = f"the socket: no answer within {self._patience:g} s"
-            return None, False
-        finally:
-            connection.close()
-        if said[:3].partition(b" ")[0].isdigit() and b" " in said[:4]:
-            return said, False
-        self.why = "the socket: no answer"
-        return None, True
+            while piece := connection.recv(_PIECE):
+                said += piece
+        except OSError as error:
+            again = not isinstance(error, TimeoutError)
+            self.why += "" if again else " in time"
+        connection.close()
+        code, space, _ = said[:4].partition(b" ")
+        return said if code.isdigit() and space else None, again
 
     def _forward(self, connection: "_socket.socket") -> None:
         """Send the frame while it grows, until it ends or an answer comes."""
@@ -137,84 +145,75 @@ class _Carrier:
         except OSError as error:
             why = f"cannot read standard input: {error.strerror}, nothing is sent"
             raise SystemExit(_fail(why, 66)) from error
-        if not piece:
-            self._end()
-        else:
-            self._frame += b"%d\n" % len(piece) + piece
+        self._add(piece)
 
-    def _end(self) -> None:
-        self._frame += b"0\n"
-        self._ended = True
+    def _add(self, piece: bytes) -> None:
+        self._frame += b"%d\n" % len(piece) + piece
+        self._ended = not piece
 
 
 def _mode(words: list[bytes]) -> bytes:
     """Return the letter of the mode; empty for one that reads a message."""
     if os.path.basename(words[0] if words else b"") in (b"mailq", b"newaliases"):
         return b"p"
-    mode, is_value = b"", False
-    for word in words[1:]:
-        if is_value:
-            is_value = False
-        elif word == b"--":
-            break
-        elif word[:2] == b"-b":
-            mode = word[2:3] if word[2:3] in _MODES else b""
-        elif word[:2] in (b"-q", b"-I"):
-            mode = word[1:2]
-        else:
-            is_value = len(word) == 2 and word[:1] == b"-" and word[1] in _VALUED
+    mode, rest = b"", words[:0:-1]
+    while rest and len(word := rest.pop()) > 1 and word[:1] == b"-" != word[1:]:
+        word = word[1:].lstrip(_ALONE)
+        letter, following = word[:1] or b"-", word[1:2]
+        if letter == b"b":
+            mode = following if following in _MODES else b""
+        elif letter in b"qI":
+            mode = letter
+        elif rest and not following and letter in _VALUED:
+            rest.pop()
     return mode
 
 
 def _smtp() -> int:
-    """Carry octets both ways until both ends have closed."""
+    """Carry octets both ways until the other end closes."""
     connection = _connected("submission", PATIENCE)
     if isinstance(connection, str):
-        _say(1, f"421 4.3.2 {connection}\r\n".encode())
+        _say(1, f"421 4.3.2 {connection}\r\n".encode("utf-8", "backslashreplace"))
         return _TEMPFAIL
-    connection.settimeout(None)
-    ends = [0, connection.fileno()]
-    while True:
-        ready = select.select(ends, [], [])[0]
-        piece = os.read(ready[0], _PIECE)
-        if ready[0]:
-            _say(1, piece)
-        elif piece:
-            connection.sendall(piece)
-        if not piece:
-            ends.remove(ready[0])
-            connection.shutdown(_socket.SHUT_WR)
-            if ready[0]:
+    connection.setblocking(False)
+    held: bytes | None = b""  # to be passed on; None: the input has ended
+    there = connection.fileno()
+    while True:  # neither way waits for the other
+        ends = [there, 0] if held == b"" else [there]
+        hears, takes, _ = select.select(ends, [there] if held else [], [])
+        if there in hears:
+            piece = os.read(there, _PIECE)
+            if not piece:
                 return 0
+            _write_all(1, piece)
+        if takes:
+            held = _passed_on(connection, held or b"")
+        elif 0 in hears:
+            held = os.read(0, _PIECE) or None
+            if held is None:
+                connection.shutdown(_socket.SHUT_WR)
+
+
+def _passed_on(connection: "_socket.socket", held: bytes) -> bytes:
+    """Return what is left; nobody may hear any more, but have a last word to say."""
+    try:
+        return held[connection.send(held) :]
+    except OSError:
+        return b""
 
 
 def _connected(name: str, patience: float) -> "_socket.socket | str":
-    """Return a connection, or why there is none."""
-    path = f"{_place(*_RUN)}/{name}"
+    """Return a connection, or why there is none; wait while too many want one."""
+    path = f"{os.environ.get('MAILDROP_RUN') or '/run/maildrop'}/{name}"
     try:
         connection = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM)
         connection.settimeout(patience)
-        connection.connect(path)
+        while (no := connection.connect_ex(path)) == errno.EAGAIN and patience > 0:
+            patience -= 0.02  # seconds, and another may have been let in
+            select.select([], [], [], 0.02)
     except OSError as error:
         return f"{path}: {error.strerror or error}"
-    return connection
-
-
-def _heard(connection: "_socket.socket") -> bytes:
-    """Return all that is said; raise ``TimeoutError``."""
-    said = b""
-    try:
-        while piece := connection.recv(_PIECE):
-            said += piece
-    except ConnectionError:
-        return said  # it counts if it is whole
-    return said
-
-
-def _tell(answer: bytes) -> int:
-    code, _, text = answer.partition(b" ")
-    _say(2 if int(code) else 1, text)
-    return min(int(code), 255)
+    return f"{path}: {os.strerror(no)}" if no else connection
 
 
 def _fail(why: str, code: int) -> int:
@@ -232,18 +231,19 @@ def _say(fd: int, octets: bytes) -> None:
 def _write_all(fd: int, octets: bytes | bytearray) -> None:
     rest = memoryview(octets)
     while rest:
-        rest = rest[os.write(fd, rest) :]
-
-
-def _place(variable: str, usual: str) -> str:
-    return os.environ.get(variable) or usual
+        try:
+            rest = rest[os.write(fd, rest) :]
+        except BlockingIOError:
+            select.select([], [fd], [])
 
 
 def _open_missing() -> None:
     """Let no file or socket become standard input, output or error by chance."""
-    while (fd := os.open("/dev/null", os.O_RDWR)) <= 2:
-        pass
-    os.close(fd)
+    try:
+        while os.open(os.devnull, os.O_RDWR) <= 2:
+            pass
+    except OSError:
+        return  # a place without it
 
 
 if __name__ == "__main__":

@@ -9,7 +9,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -24,46 +23,49 @@ enum { PIECE = 65536, LUMP = 262144, NOINPUT = 66, OSERR = 71, TEMPFAIL = 75 };
 static struct octets { char *at; size_t length, room; } frame, said;
 static char key[33], why[800], ended; /* ended: the input has, and the frame with it */
 
-static void fail(int code, const char *words, const char *more)
-{
+static _Noreturn void fail(int code, const char *words, const char *more) {
     dprintf(2, "sendmail: %s%s, nothing is sent\n", words, more);
     exit(code);
 }
 
-static void add(struct octets *to, const void *from, size_t length)
-{
-    if (to->room - to->length < length) {
-        to->room = (to->room + length) * 2;
-        if (!(to->at = realloc(to->at, to->room)))
+static void add(struct octets *to, const void *from, size_t length) {
+    if (to->room - to->length <= length) {
+        char *more = realloc(to->at, to->room = (to->room + length + 1) * 2);
+        if (!more)
             fail(OSERR, "out of memory", "");
+        to->at = more;
     }
     memcpy(to->at + to->length, from, length);
     to->length += length;
 }
 
-static int put(int fd, const char *from, size_t length)
-{
-    ssize_t n = 0;
-    while (length && (n = write(fd, from, length)) >= 0)
-        from += n, length -= (size_t)n;
-    return n < 0;
+/* Whether to try again what has failed, now that a pipe that does not block is ready. */
+static int again(int fd, short events) {
+    struct pollfd pipe = {.fd = fd, .events = events};
+    return errno == EINTR || (errno == EAGAIN && fd <= 2 && poll(&pipe, 1, -1) >= 0);
+}
+
+static int put(int fd, const char *from, size_t length) {
+    for (ssize_t n; length; from += n, length -= (size_t)n)
+        while ((n = write(fd, from, length)) < 0)
+            if (!again(fd, POLLOUT))
+                return 1;
+    return 0;
 }
 
 /* Add a piece of the input to the frame, or its end; wait for either. */
-static void take_input(void)
-{
+static void take_input(void) {
     static char piece[PIECE], count[32];
     ssize_t n;
     while ((n = read(0, piece, sizeof piece)) < 0)
-        if (errno != EAGAIN || poll(&(struct pollfd){.events = POLLIN}, 1, -1) < 0)
+        if (!again(0, POLLIN))
             fail(NOINPUT, "cannot read standard input: ", strerror(errno));
     add(&frame, count, (size_t)snprintf(count, sizeof count, "%zd\n", n));
     add(&frame, piece, (size_t)n);
     ended = n == 0;
 }
 
-static int connected(const char *name)
-{
+static int connected(const char *name) {
     struct sockaddr_un there = {.sun_family = AF_UNIX};
     const struct timeval patience = {.tv_sec = PATIENCE};
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -78,46 +80,41 @@ static int connected(const char *name)
 }
 
 /* Send the frame while it grows, until it ends or an answer comes before that. */
-static void forward(int fd)
-{
+static void forward(int fd) {
     size_t sent = 0, waiting = 0;
     while ((waiting = frame.length - sent) || !ended) {
         struct pollfd both[] = {{.fd = ended || waiting > LUMP ? -1 : 0, .events = POLLIN},
                                 {.fd = fd, .events = POLLIN}};
-        if (poll(both, 2, waiting ? 0 : -1) < 0 || both[1].revents)
+        if ((poll(both, 2, waiting ? 0 : -1) < 0 && errno != EINTR) || both[1].revents)
             return;
         if (both[0].revents)
             take_input();
-        else if (!put(fd, frame.at + sent, waiting))
-            sent += waiting;
-        else
+        else if (put(fd, frame.at + sent, waiting) || !(sent += waiting))
             return;
     }
     shutdown(fd, SHUT_WR);
 }
 
 /* Leave the answer in said; 1: there is none, and asking again may help; 2: it will not. */
-static int asked(void)
-{
+static int asked(void) {
     char piece[4096];
     ssize_t n;
     int fd = connected("sendmail");
     if (fd < 0)
         return 2;
     forward(fd);
-    for (said.length = 0; (n = read(fd, piece, sizeof piece)) > 0;)
-        add(&said, piece, (size_t)n);
+    for (said.length = 0; (n = read(fd, piece, sizeof piece)) > 0 || (n < 0 && again(fd, 0));)
+        add(&said, piece, n < 0 ? 0 : (size_t)n);
     int late = n < 0 && errno == EAGAIN;
     close(fd);
     add(&said, "", 1);
     snprintf(why, sizeof why, "the socket: %s", late ? "no answer in time" : "no answer");
     size_t digits = strspn(said.at, "0123456789");
-    return !late && digits && digits < 4 && said.at[digits] == ' ' ? 0 : late ? 2 : 1;
+    return digits && digits < 4 && said.at[digits] == ' ' ? 0 : 1 + late;
 }
 
 /* Leave the frame in the drop, on disk; the last sync takes the new name along. */
-static int into_the_drop(const char *drop)
-{
+static int into_the_drop(const char *drop) {
     char hidden[sizeof key + 1] = ".";
     int flags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC;
     int folder = open(drop, O_PATH | O_DIRECTORY | O_CLOEXEC);
@@ -131,52 +128,55 @@ static int into_the_drop(const char *drop)
 }
 
 /* The letter of the mode; 0 for one that reads a message. */
-static int mode_of(int count, char **words)
-{
+static int mode_of(int count, char **words) {
     int mode = 0;
     const char *name = count ? basename(words[0]) : "";
     if (!strcmp(name, "mailq") || !strcmp(name, "newaliases"))
         return 'p';
-    for (int n = 1; n < count && strcmp(words[n], "--"); n++) {
-        const char *word = words[n];
-        if (word[0] == '-' && word[1] == 'b')
-            mode = word[2] && strchr("pivdDthHs", word[2]) ? word[2] : 0;
-        else if (word[0] == '-' && (word[1] == 'q' || word[1] == 'I'))
-            mode = word[1];
-        else if (word[0] == '-' && word[1] && !word[2] && strchr("fFrBCDhLNOopRVX", word[1]))
+    for (int n = 1; n < count && *words[n] == '-' && words[n][1] && strcmp(words[n], "--"); n++) {
+        const char *word = words[n] + 1 + strspn(words[n] + 1, "GinmstUvJ");
+        char letter = *word, next = letter ? word[1] : 0;
+        if (letter == 'b')
+            mode = next && strchr("pivdDthHs", next) ? next : 0;
+        else if (letter == 'q' || letter == 'I')
+            mode = letter;
+        else if (letter && !next && strchr("fFrBCDhLNOopRVX", letter))
             n++;
     }
     return mode;
 }
 
-/* Carry octets both ways until both ends have closed. */
-static int speak_smtp(void)
-{
-    static char piece[PIECE];
-    int fd = connected("submission");
-    struct pollfd both[] = {{.fd = 0, .events = POLLIN}, {.fd = fd, .events = POLLIN}};
-    if (fd < 0)
-        dprintf(1, "421 4.3.2 %s\r\n", why);
-    while (fd >= 0 && poll(both, 2, -1) > 0)
-        for (int n = 0; n < 2; n++) {
-            ssize_t length = both[n].revents ? read(both[n].fd, piece, sizeof piece) : -1;
-            if (both[n].revents && n && (length <= 0 || put(1, piece, (size_t)length)))
-                return 0;
-            if (both[n].revents && !n && (length <= 0 || put(fd, piece, (size_t)length)))
-                both[0].fd = -1, shutdown(fd, SHUT_WR);
+/* Carry octets both ways until the other end closes; neither way waits for the other. */
+static int speak_smtp(int fd) {
+    static char piece[PIECE], reply[PIECE];
+    ssize_t n, held = 0, sent = 0; /* of the piece */
+    for (;;) {
+        struct pollfd both[] = {{.fd = ended || sent < held ? -1 : 0, .events = POLLIN},
+                                {.fd = fd, .events = sent < held ? POLLIN | POLLOUT : POLLIN}};
+        if (poll(both, 2, -1) < 0 && errno != EINTR)
+            return TEMPFAIL;
+        if (both[1].revents & ~POLLOUT)
+            if ((n = read(fd, reply, sizeof reply)) <= 0 || put(1, reply, (size_t)n))
+                return n ? TEMPFAIL : 0;
+        if (both[1].revents & POLLOUT) {
+            n = send(fd, piece + sent, (size_t)(held - sent), MSG_DONTWAIT);
+            sent = n < 0 ? held : sent + n; /* below 0, nobody hears: pass it over */
         }
-    return TEMPFAIL;
+        if (both[0].revents && (sent = 0, held = read(0, piece, sizeof piece)) <= 0)
+            ended = 1, shutdown(fd, SHUT_WR);
+    }
 }
 
-int main(int count, char **words)
-{
+int main(int count, char **words) {
     unsigned long long chance[2];
     int fd, none = 1, mode = mode_of(count, words);
     while ((fd = open("/dev/null", O_RDWR)) >= 0 && fd <= 2); /* nothing becomes one by chance */
-    signal(SIGPIPE, SIG_IGN);
+    signal(SIGPIPE, SIG_IGN), signal(SIGXFSZ, SIG_IGN);
+    if (mode == 's' && (fd = connected("submission")) >= 0)
+        return speak_smtp(fd);
     if (mode == 's')
-        return speak_smtp();
-    if (getrandom(chance, sizeof chance, 0) != sizeof chance)
+        return dprintf(1, "421 4.3.2 %s\r\n", why), TEMPFAIL;
+    if (getentropy(chance, sizeof chance))
         fail(OSERR, "no random numbers", "");
     snprintf(key, sizeof key, "%016llx%016llx", chance[0], chance[1]);
     add(&frame, "#!sendmail", sizeof "#!sendmail");
@@ -184,8 +184,7 @@ int main(int count, char **words)
     add(&frame, why, (size_t)snprintf(why, sizeof why, "%d", count) + 1);
     for (int n = 0; n < count; n++)
         add(&frame, words[n], strlen(words[n]) + 1);
-    if ((ended = mode != 0))
-        add(&frame, "0\n", 2);
+    add(&frame, "0\n", (ended = mode != 0) ? 2 : 0);
     for (int tries = 2; tries && none; tries -= none)
         for (none = asked(); none && !ended;)
             take_input();
