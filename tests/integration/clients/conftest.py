@@ -1,0 +1,40 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Each test is held to every client: those in Python, and the one in C."""
+
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from tests.integration.clients.stage import Stage
+from tests.integration.clients.twins import Twin, made
+
+KINDS = ("script", "module", "c", "sanitized")
+Workshop = Callable[[str], Twin]
+
+
+@pytest.fixture(scope="session")
+def workshop() -> Iterator[Workshop]:
+    """Make a client once, when it is first asked for."""
+    with tempfile.TemporaryDirectory(prefix="twins-") as folder:
+
+        @cache
+        def make(kind: str) -> Twin:
+            return made(kind, Path(folder) / kind)
+
+        yield make
+
+
+@pytest.fixture(params=KINDS)
+def stage(request: pytest.FixtureRequest, workshop: Workshop) -> Iterator[Stage]:
+    """Lend a place with a client; its path is short enough for a socket."""
+    kind: str = request.param
+    if kind in ("c", "sanitized") and shutil.which("cc") is None:
+        pytest.skip("cc is missing (gcc, libc6-dev)")
+    with tempfile.TemporaryDirectory(prefix="mail-") as folder:
+        stage = Stage(twin=workshop(kind), folder=Path(folder))
+        yield stage
+        stage.close()
