@@ -18,6 +18,7 @@ from maildropd.mail.event import Journal
 from maildropd.mail.service_events import DoorClosed
 
 _FOR_ALL = 0o666
+_PASSABLE = 0o755
 _BACKLOG = 1024
 _PATIENCE = 10.0  # seconds for what is being stored at a stop
 
@@ -69,7 +70,7 @@ class Doors:
         if held := self._inherited.get(place.door.name):
             return held
         try:
-            os.makedirs(place.path.parent, mode=0o755, exist_ok=True)
+            _make_open(place.path.parent)
             made = sockets.listen(place.path, _FOR_ALL, _BACKLOG)
         except OSError as error:
             reason = error.strerror or str(error)
@@ -79,3 +80,14 @@ class Doors:
             return ()
         self._made.append(place.path)
         return (made,)
+
+
+def _make_open(folder: Path) -> None:
+    """Make a folder through which everybody gets to the socket in it.
+
+    One that is there is somebody's decision; a new one would be ours alone,
+    by the umask that keeps the store from others.
+    """
+    if not folder.is_dir():
+        os.makedirs(folder)
+        os.chmod(folder, _PASSABLE)
