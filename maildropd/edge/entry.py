@@ -6,7 +6,7 @@ hears of success only when the message would survive a power cut.
 """
 
 import asyncio
-from collections.abc import Awaitable, Iterable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from datetime import timedelta
@@ -16,6 +16,7 @@ from typing import Protocol
 from maildropd.edge.ferry import Ferry
 from maildropd.mail.draft import Draft, Recipient
 from maildropd.mail.envelope import DEFAULT_TERMS, Submission, Submitter
+from maildropd.mail.errors import MailError
 from maildropd.mail.message import message_id
 from maildropd.store.base import Stored
 
@@ -100,15 +101,35 @@ class Entry:
         )
 
     async def store(
-        self, draft: Draft, submitter: Submitter, key: str | None, *, small: bool
+        self,
+        draft: Callable[[], Draft],
+        submitter: Submitter,
+        key: str | None,
+        *,
+        small: bool,
     ) -> Stored:
-        """Do the same from the main loop, which a large body would hold up."""
+        """Do the same from the main loop, which a large message would hold up."""
         if small:
-            stored = self.submit(draft, submitter, key)
+            stored = self.submit(draft(), submitter, key)
             return await _to_the_end(self.ferry.carry(stored))
-        return await _to_the_end(
-            asyncio.to_thread(lambda: self.submit(draft, submitter, key).result())
-        )
+
+        def submit() -> Future[Stored]:
+            try:
+                return self.submit(draft(), submitter, key)
+            except MailError as error:
+                # Its frames would hold the header for as long as the error lives.
+                raise error.with_traceback(None) from error.__cause__
+
+        return await _to_the_end(self._large(submit))
+
+    async def _large(self, submit: Callable[[], Future[Stored]]) -> Stored:
+        """One after the other: a header may have megabytes, and each policy copies it.
+
+        The wait for the disk is not part of a turn, so that commits are shared.
+        """
+        async with self.ferry.large:
+            stored = await asyncio.to_thread(submit)
+        return await self.ferry.carry(stored)
 
 
 async def _to_the_end(work: Awaitable[Stored]) -> Stored:

@@ -20,6 +20,7 @@ class Ferry:
         """Carry nothing yet."""
         self._landed: deque[tuple[asyncio.Future[Stored], Future[Stored]]] = deque()
         self._called = False
+        self.large = asyncio.Lock()  # held by the large message whose turn it is
 
     def carry(self, stored: Future[Stored]) -> asyncio.Future[Stored]:
         """Return a future of the running loop that ends as that one does."""

@@ -93,8 +93,12 @@ class Session:
         self, found: Invocation, key: str, parcel: Parcel, entry: Entry
     ) -> AsyncIterator[Answer]:
         small = parcel.is_small
-        one = draft(found, parcel, entry.gate, self._submitter)
-        stored = await entry.store(one, self._submitter, key, small=small)
+        stored = await entry.store(
+            lambda: draft(found, parcel, entry.gate, self._submitter),
+            self._submitter,
+            key,
+            small=small,
+        )
         text = f"queued as {stored.queue_id}\n" if found.verbose else ""
         return _one(os.EX_OK, text)
 

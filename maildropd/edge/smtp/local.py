@@ -94,18 +94,11 @@ class LocalDesk:
 
     async def take(self, parcel: Parcel) -> Reply:
         """Pass it through the policies, and wait until it is on disk."""
-        head, end = header_of(parcel)
-        draft = Draft(
-            reverse_path=self._offer.reverse_path,
-            recipients=tuple(self._recipients),
-            header=head[:end],
-            body=parcel.after(end),
-            size=parcel.size,
-            ret=self._offer.ret,
-            envid=self._offer.envid,
-        )
         stored = await self._office.entry().store(
-            draft, self._submitter, self._offer.key, small=parcel.is_small
+            lambda: self._draft(parcel),
+            self._submitter,
+            self._offer.key,
+            small=parcel.is_small,
         )
         return Reply(250, "2.0.0", f"ok, queued as {stored.queue_id}")
 
@@ -132,6 +125,18 @@ class LocalDesk:
                 reason=what,
                 reply=reply,
             )
+        )
+
+    def _draft(self, parcel: Parcel) -> Draft:
+        head, end = header_of(parcel)
+        return Draft(
+            reverse_path=self._offer.reverse_path,
+            recipients=tuple(self._recipients),
+            header=head[:end],
+            body=parcel.after(end),
+            size=parcel.size,
+            ret=self._offer.ret,
+            envid=self._offer.envid,
         )
 
     @property
