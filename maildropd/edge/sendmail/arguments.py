@@ -104,7 +104,7 @@ def _mode(found: Invocation, value: str) -> Invocation:
 
 
 def _sender(found: Invocation, value: str) -> Invocation:
-    path = value.strip()
+    path = value.strip(" \t")
     if path.startswith("<") and path.endswith(">"):
         path = path[1:-1]
     return replace(found, reverse_path=path)
