@@ -108,15 +108,19 @@ def provide_tools() -> None:
             subprocess.run(command, check=True, env=environment, stdout=sys.stderr)
 
 
-def root_tar() -> Path:
-    """Return the tar file of the root; make it first if need be."""
+def root_tar(*more: str) -> Path:
+    """Return the tar file of the root, perhaps with more packages; make it if need be.
+
+    Those come from Debian, over the network: unlike ``root_with``, any will do.
+    """
     provide_tools()
-    recipe = repr((RELEASE, INSTALLED, DOWNLOADED, _HOOKS, _EXCLUDED))
+    packages = (*INSTALLED, *more)
+    recipe = repr((RELEASE, packages, DOWNLOADED, _HOOKS, _EXCLUDED))
     key = hashlib.sha256(recipe.encode()).hexdigest()[:16]
     tar = cache_folder() / f"root-{RELEASE}-{key}.tar"
     with _locked(cache_folder() / "root.lock"):
         if not tar.exists():
-            _make(tar)
+            _make(tar, packages)
     return tar
 
 
@@ -158,8 +162,8 @@ def _locked(path: Path) -> Iterator[None]:
         yield
 
 
-def _make(tar: Path) -> None:
-    sys.stderr.write(f"making {tar}, about a minute\n")
+def _make(tar: Path, packages: Sequence[str]) -> None:
+    sys.stderr.write(f"making {tar}, a minute or two\n")
     with tempfile.TemporaryDirectory(prefix="maildropd-root-") as folder:
         sources = Path(folder, "sources.list")
         lines = _sources()
@@ -172,7 +176,7 @@ def _make(tar: Path) -> None:
             "--variant=minbase",
             "--format=tar",  # it would read the format from the suffix
             "--skip=cleanup/apt/lists",
-            f"--include={','.join(INSTALLED)}",
+            f"--include={','.join(packages)}",
             *(f"--aptopt={option}" for option in _host_options()),
             *(f"--dpkgopt=path-exclude=/usr/share/{what}" for what in _EXCLUDED),
             *(f"--customize-hook={hook}" for hook in _HOOKS),
