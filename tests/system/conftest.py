@@ -13,6 +13,8 @@ import pytest
 
 from tests.system.host import Host
 from tests.system.machine import Machine
+from tests.system.office import PACKAGES as PROGRAMS
+from tests.system.office import Office
 from tests.system.postfix import PACKAGES, Postfix
 from tests.system.root import cache_folder, root_tar, root_with, unpack
 from tests.system.wire import Wire, wire
@@ -39,7 +41,7 @@ def pytest_runtest_makereport(item: pytest.Function) -> Generator[None, Any, Non
     result = yield
     report: pytest.TestReport = result.get_result()
     for thing in item.funcargs.values() if report.failed else ():
-        machine = thing.machine if isinstance(thing, Host) else thing
+        machine = thing.machine if isinstance(thing, Host | Office) else thing
         if isinstance(machine, Machine):
             said = machine.attempt("journalctl", "--lines=40", "--no-hostname").stdout
             report.sections.append((f"journal of {machine.name}", said))
@@ -131,6 +133,40 @@ def host(the_host: Host, smarthost: Postfix) -> Iterator[Host]:
     the_host.configure()
     yield the_host
     the_host.reset()
+
+
+@pytest.fixture(scope="session")
+def the_office(workshop: Path, the_wire: Wire, debs: Debs) -> Iterator[Office]:
+    """A machine full of programs that send mail, with our packages installed."""
+    disk = workshop / "office"
+    unpack(root_tar(*PROGRAMS), disk)
+    _give_identity(disk)
+    machine = Machine("office", disk, namespace=the_wire.near.namespace)
+    office = Office(host=Host(machine=machine))
+    try:
+        office.calm()
+        machine.boot()
+        install(machine, *debs)
+        office.furnish(the_wire.far.address)
+        machine.poweroff()
+        yield office
+    finally:
+        machine.poweroff()
+        shutil.rmtree(disk)
+
+
+@pytest.fixture(scope="module")
+def office(the_office: Office, the_smarthost: Postfix) -> Iterator[Office]:
+    """The office, running; between modules it is off.
+
+    All machines at the near end of the wire share its loopback, and only one
+    can have port 25.
+    """
+    the_office.machine.boot()
+    the_office.host.trust(the_smarthost.authority)
+    yield the_office
+    the_office.host.reset()
+    the_office.machine.poweroff()
 
 
 def install(machine: Machine, *packages: Path) -> None:

@@ -87,6 +87,18 @@ class Delivered:
             content=raw[len(trace) :],
         )
 
+    @property
+    def body(self) -> bytes:
+        return self.content.partition(b"\n\n")[2]
+
+    def field(self, name: str) -> str:
+        """Return a field of the header, unfolded; empty if there is none."""
+        head = self.content.partition(b"\n\n")[0].decode("utf-8", "replace")
+        lines = re.sub(r"\n[ \t]+", " ", head)
+        found = re.findall(rf"^{name}: *(.*)$", lines, re.MULTILINE | re.IGNORECASE)
+        assert len(found) < 2, f"{name} stands there more than once"
+        return "".join(found)
+
 
 class Postfix:
     """The smarthost's machine and its mailbox."""
