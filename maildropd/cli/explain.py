@@ -23,7 +23,7 @@ from maildropd.mail.draft import Recipient
 from maildropd.mail.envelope import Submitter
 from maildropd.mail.errors import MailError
 from maildropd.mail.event import Event
-from maildropd.policy import header, senders
+from maildropd.policy import authors, senders
 from maildropd.policy.aliases import Aliases
 from maildropd.policy.forward_map import ForwardMap
 from maildropd.policy.names import Names
@@ -97,7 +97,7 @@ def _sender(
         own = senders.own_address(rule, names)
         yield f"from {clean(whole)} becomes {own}: he may not use it"
         whole = own
-    mask = header.masqueraded(whole, config.names.rewrite_from, names)
+    mask = authors.masqueraded(whole, config.names.rewrite_from, names)
     if mask != whole:
         yield f"from {clean(whole)} becomes {mask}: [names] rewrite_from"
     yield f"from {clean(mask)}"

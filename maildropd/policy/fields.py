@@ -5,16 +5,24 @@ What is not meant to change stays octet by octet: names, comments, folds.
 """
 
 import re
-from collections.abc import Iterable, Iterator
-from itertools import pairwise
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
+from itertools import islice
 
 from maildropd.mail.address import addresses
 from maildropd.mail.errors import BadAddress
 from maildropd.mail.lexer import Token, tokens
 from maildropd.mail.message import Field, fields
 
-# A list in which every address has a domain, as nearly all are written.
-_COMPLETE = re.compile(rb"[^@,;:<>()\"\\\[\]]*<?[^\s@,;:<>()\"\\\[\]]+@[^@,;:()\"\\]*")
+# One of a list in which every address has a domain, as nearly all are written.
+# Nothing is given back: a word of four million octets is looked at once.
+_SPECIAL = rb"@,;:<>()\"\\\[\]"
+_COMPLETE = re.compile(
+    rb"[^%(s)b]*+(?:<[^%(s)b]*+)?(?<=[^\s%(s)b])@[^@,;:<()\"\\]*+" % {b"s": _SPECIAL}
+)
+_AUTHORS = 1000  # more are nobody's list
+_WORDS = 1000  # of one address with its name
+_SHOWN = 200
 
 
 def found(header: bytes, names: Iterable[str]) -> Iterator[Field]:
@@ -28,16 +36,23 @@ def value(header: bytes, field: Field) -> bytes:
     return header[field.value : field.end]
 
 
+def listed(header: bytes, field: Field) -> tuple[str, ...]:
+    """Return the addresses of a field; raise ``BadAddress``."""
+    found = tuple(islice(addresses(value(header, field)), _AUTHORS + 1))
+    if len(found) > _AUTHORS:
+        raise BadAddress(f"more than {_AUTHORS} authors")
+    return found
+
+
 def addresses_in(header: bytes, field: Field) -> tuple[str, ...]:
-    """Return the addresses of a field; of one that has no right form, its text.
+    """Return the addresses of a field; of one that has none, its text.
 
     What nobody can read is no address of anybody.
     """
-    octets = value(header, field)
-    try:
-        return tuple(addresses(octets))
-    except BadAddress:
-        return (octets.strip().decode("latin-1")[:200],)
+    with suppress(BadAddress):
+        if found := listed(header, field):
+            return found
+    return (_shown(value(header, field)),)
 
 
 def replaced(header: bytes, changes: Iterable[tuple[Field, bytes]]) -> bytes:
@@ -76,6 +91,8 @@ def _bare_ends(text: str) -> Iterator[int]:
         in_angle = kind == "<" or (in_angle and kind != ">")
         if in_angle or kind not in ",;:":
             piece.append((token, end))
+            if len(piece) > _WORDS:
+                raise BadAddress("no end of words")
             continue
         if kind != ":":  # else it was the name of a group
             yield from _bare_end(piece)
@@ -89,11 +106,20 @@ def _bare_end(piece: list[tuple[Token, int]]) -> Iterator[int]:
         inner = piece[kinds.index("<") + 1 : -1]
     else:
         inner = piece
-    words = [token.kind for token, _ in inner]
-    if words and set(words) <= {"atom", "quoted", "."} and _is_one_word(words):
+    if _is_local_part([token.kind for token, _ in inner]):
         yield inner[-1][1]
 
 
-def _is_one_word(kinds: list[str]) -> bool:
-    """Two words without a dot between them are a name, and no address."""
-    return all("." in pair for pair in pairwise(kinds))
+def _is_local_part(kinds: Sequence[str]) -> bool:
+    """Words with a dot between each two; without one they are a name."""
+    return (
+        len(kinds) % 2 == 1
+        and set(kinds[::2]) <= {"atom", "quoted"}
+        and set(kinds[1::2]) <= {"."}
+    )
+
+
+def _shown(octets: bytes) -> str:
+    """Return what can stand in a line of a reply, or of a log."""
+    text = octets[:_SHOWN].decode("utf-8", "replace").strip()
+    return "".join(c if c.isprintable() else " " for c in text)

@@ -15,7 +15,7 @@ from maildropd.host.clock import Clock
 from maildropd.mail.draft import Draft, Recipient
 from maildropd.mail.envelope import Submitter
 from maildropd.mail.message import line_ends_made_plain
-from maildropd.policy import header, senders
+from maildropd.policy import authors, header, senders
 from maildropd.policy.names import Names
 from maildropd.policy.quota import Quotas
 from maildropd.policy.rules import Rule, Rules
@@ -104,7 +104,7 @@ class Gate:
             if rule.otherwise is Otherwise.REFUSE:
                 senders.check(path, rule, self._names)
             path = senders.own_address(rule, self._names)
-        path = header.masqueraded(path, self._book.names.rewrite_from, self._names)
+        path = authors.masqueraded(path, self._book.names.rewrite_from, self._names)
         return replace(draft, reverse_path=path)
 
     def _with_header(self, draft: Draft, submitter: Submitter, rule: Rule) -> Draft:
@@ -118,7 +118,8 @@ class Gate:
         if not (draft.as_is and rule.any_sender):
             octets = header.closed(octets)
         if self._book.names.rewrite_from:
-            octets = self._masqueraded(octets)
+            rewrite = self._book.names.rewrite_from
+            octets = authors.masked(octets, rewrite, self._names)
         return replace(draft, header=octets)
 
     def _with_author(self, octets: bytes, rule: Rule) -> bytes:
@@ -127,7 +128,7 @@ class Gate:
             return octets
         own = senders.own_address(rule, self._names)
         if rule.otherwise is Otherwise.REWRITE:
-            octets = header.with_author(octets, own)
+            octets = authors.with_author(octets, own)
             others = self._others(octets, rule)
         for author in others:
             senders.check(author, rule, self._names)
@@ -136,7 +137,7 @@ class Gate:
     def _others(self, octets: bytes, rule: Rule) -> list[str]:
         return [
             author
-            for author in header.authors(octets)
+            for author in authors.authors(octets)
             if not senders.may_use(author, rule, self._names)
         ]
 
@@ -150,14 +151,6 @@ class Gate:
             token=secrets.token_hex(10),
         )
 
-    def _masqueraded(self, octets: bytes) -> bytes:
-        rewrite = self._book.names.rewrite_from
-        for author in header.authors(octets)[:1]:
-            other = header.masqueraded(author, rewrite, self._names)
-            if other != author:
-                return header.with_author(octets, other)
-        return octets
-
     def _with_recipients(self, draft: Draft, submitter: Submitter, rule: Rule) -> Draft:
         limit = self.recipient_limit(submitter)
         expanded = self._names.expand(draft.recipients, limit)
@@ -165,8 +158,10 @@ class Gate:
         if section is None or not section.redirect_to:
             return replace(draft, recipients=expanded)
         named = tuple(each.forward_path for each in expanded)
+        # What has no header of its own would become part of this one.
+        octets = header.closed(draft.header)
         return replace(
             draft,
             recipients=(Recipient(forward_path=section.redirect_to),),
-            header=header.with_field(draft.header, "X-Original-To", named),
+            header=header.with_field(octets, "X-Original-To", named),
         )

@@ -19,7 +19,7 @@ from maildropd.edge.smtp.wire import Wire
 from maildropd.mail.address import parse_list
 from maildropd.mail.errors import Malformed, PermanentError
 from maildropd.mail.message import fields, line_ends_made_plain, split
-from maildropd.policy import header
+from maildropd.policy import authors, header
 from maildropd.policy.alias_file import Alias, entries
 from maildropd.policy.fields import qualified
 from tests.fakes.mail_desk import MailDesk
@@ -197,9 +197,9 @@ def test_no_author_but_the_one_that_was_set_is_left(octets: bytes) -> None:
     """Whatever stood in From: a reader finds the submitter's address, and no other."""
     value = re.sub(rb"[\r\n]", b" ", octets)
 
-    found = header.with_author(b"From: " + value + b"\n\n", "a@host.example")
+    found = authors.with_author(b"From: " + value + b"\n\n", "a@host.example")
 
-    assert header.authors(found) == ("a@host.example",)
+    assert authors.authors(found) == ("a@host.example",)
 
 
 @often

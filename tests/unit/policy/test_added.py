@@ -86,6 +86,17 @@ def test_senders_at_our_names_wear_a_mask(tmp_path: Path) -> None:
     assert values(passed, "to") == [b"bob@host.example"]
 
 
+def test_a_sender_of_ours_wears_a_mask_beside_anothers_author(tmp_path: Path) -> None:
+    """It was the author's address that was masked, or nothing."""
+    header = b"From: x@shop.example\nSender: root\n\n"
+    gate = Policies(tmp_path, rewrite_from="host-7@far.example").gate()
+
+    passed = gate.admit(draft(header), by(0))
+
+    assert values(passed, "from") == [b"x@shop.example"]
+    assert values(passed, "sender") == [b"host-7@far.example"]
+
+
 def test_a_mask_may_be_a_domain(tmp_path: Path) -> None:
     gate = Policies(tmp_path, rewrite_from="@far.example").gate()
 
@@ -115,6 +126,18 @@ def test_all_of_it_goes_to_one_address_where_that_is_said(tmp_path: Path) -> Non
     assert max(map(len, passed.header.splitlines())) < 998
     (original,) = values(passed, "x-original-to")
     assert original.count(b"@shop.example") == 500
+
+
+def test_text_without_a_header_stays_text_when_it_is_redirected(
+    tmp_path: Path,
+) -> None:
+    """Its first line would have become a line of X-Original-To's header."""
+    section = SubmitterConfig(name="stage", redirect_to="dev@far.example")
+    gate = Policies(tmp_path, section).gate()
+
+    passed = gate.admit(draft(b"", as_is=True), by(0))
+
+    assert passed.header == b"X-Original-To: x@far.example\n\n"
 
 
 def test_a_section_that_refuses_overrules_a_host_that_rewrites(tmp_path: Path) -> None:
