@@ -22,6 +22,7 @@ from maildropd.edge.sendmail import session
 from maildropd.edge.sendmail.clerk import Clerk, Queue
 from maildropd.edge.smtp.local import LocalDesk, Office
 from maildropd.edge.smtp.session import Session
+from maildropd.edge.smtp.talks import Talks
 from maildropd.edge.smtp.wire import Wire
 from maildropd.host import descriptors
 from maildropd.host.accounts import Accounts
@@ -102,7 +103,13 @@ def doors(
         min(limits.max_connections, _places(descriptors.allowed())),
         lambda peer: present().gate.connection_limit(_submitter("", peer, None)),
     )
-    smtp = Door(name="submission", serve=_smtp(config, office, lodge), refuse=_busy)
+    talks = Talks()
+    smtp = Door(
+        name="submission",
+        serve=_smtp(config, office, lodge, talks),
+        refuse=_busy,
+        stop=talks.stop,
+    )
     clerk = Clerk(entry=present, queue=queue)
     carried = Door(
         name="sendmail",
@@ -121,7 +128,7 @@ def _places(limit: int) -> int:
     return max(_FEW, (limit - _HOUSE) // 2)
 
 
-def _smtp(config: Config, office: Office, lodge: Lodge) -> Serve:
+def _smtp(config: Config, office: Office, lodge: Lodge, talks: Talks) -> Serve:
     hostname = config.daemon.hostname or host_name()
     idle = config.submission.idle_timeout.total_seconds()
 
@@ -130,7 +137,7 @@ def _smtp(config: Config, office: Office, lodge: Lodge) -> Serve:
         loop = asyncio.get_running_loop()
         await loop.connect_accepted_socket(lambda: wire, connection)
         submitter = _submitter("smtp", peer, lodge.units.of(peer.pid))
-        await Session(wire, LocalDesk(office, submitter), hostname).run()
+        await talks.run(Session(wire, LocalDesk(office, submitter), hostname))
 
     return serve
 

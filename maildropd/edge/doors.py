@@ -5,6 +5,7 @@ systemd holds them where it can; otherwise they are made, and go with us.
 A door that cannot be opened closes no other.
 """
 
+import asyncio
 import os
 import socket
 from collections.abc import Mapping, Sequence
@@ -63,8 +64,7 @@ class Doors:
         for path in self._made:
             with suppress(OSError):
                 os.unlink(path)
-        for listener in listeners:
-            await listener.close(_PATIENCE)
+        await asyncio.gather(*(each.close(_PATIENCE) for each in listeners))
 
     def _sockets(self, place: Place) -> Sequence[socket.socket]:
         if held := self._inherited.get(place.door.name):

@@ -20,6 +20,7 @@ from maildropd.mail.service_events import InternalError
 
 _FOR_ROOT = 8
 _SOON = 1.0  # seconds until the next try to accept, out of descriptors
+_GRACE = 5.0  # seconds, at a stop, for what has begun
 _AT_ONCE = 64  # connections accepted in one go
 
 Serve = Callable[[socket.socket, Peer], Awaitable[None]]
@@ -33,6 +34,7 @@ class Door:
     name: str
     serve: Serve  # owns the connection, and closes it
     refuse: Refuse  # the words for one who is not served, in the door's form
+    stop: Callable[[], None] | None = None  # lets sessions end in their own time
 
 
 class Crowd:
@@ -98,6 +100,9 @@ class Listener:
             asyncio.get_running_loop().remove_reader(self._listener)
         self._listener.close()
         self._spare.give_up()
+        if self._door.stop and self._sessions:
+            self._door.stop()
+            await asyncio.wait(self._sessions, timeout=_GRACE)
         for session in self._sessions:
             session.cancel()
         if self._sessions:

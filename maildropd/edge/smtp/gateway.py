@@ -5,15 +5,21 @@ Each command is read, understood, and written anew for the daemon, which has
 the last word on every sender, recipient and message.
 """
 
+import secrets
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from maildropd.edge.parcel import Allowance, Parcel
 from maildropd.edge.smtp.desk import Client
 from maildropd.edge.smtp.grammar import Named, Offer
-from maildropd.edge.smtp.upstream import Upstream
+from maildropd.edge.smtp.upstream import PutOff, Upstream
 from maildropd.mail.errors import MailError, StoreUnusable
 from maildropd.mail.reply import Reply
+
+_GONE = (421, 451)  # the daemon stops, or is not there
 
 
 class Known:
@@ -39,7 +45,8 @@ class GatewayDesk:
         self._allowance = allowance
         self._known = known
         self._upstream: Upstream | None = None
-        self._begun = False  # a message, at the daemon
+        self._offer: Offer | None = None  # of the message that was begun
+        self._named: list[Named] = []
 
     @property
     def size_limit(self) -> int:
@@ -56,28 +63,19 @@ class GatewayDesk:
         raise NotImplementedError
 
     async def offer(self, offer: Offer) -> None:
-        """Pass MAIL on."""
-        if self._upstream is None:
-            self._upstream = await Upstream.open(self._socket, self._client)
-            self._known.size_limit = self._upstream.size_limit
-        said = {
-            "SIZE": str(offer.size) if offer.size else "",
-            "RET": offer.ret,
-            "ENVID": offer.envid,
-            "XKEY": offer.key or "",
-        }
-        words = [f"MAIL FROM:<{offer.reverse_path or ''}>"]
-        words += [f"{name}={value}" for name, value in said.items() if value]
-        words += ["SMTPUTF8"] * offer.utf8
-        await self._ask(" ".join(words))
-        self._begun = True
+        """Pass MAIL on, with a key of ours if the client has none."""
+        self._named = []
+        self._offer = replace(offer, key=offer.key or f"gw-{secrets.token_hex(16)}")
+        try:
+            await self._insist(partial(self._ask, _mail(self._offer)), self._connect)
+        except MailError:
+            self._offer = None
+            raise
 
     async def name(self, named: Named) -> None:
         """Pass RCPT on."""
-        words = [f"RCPT TO:<{named.forward_path}>"]
-        words += [f"NOTIFY={named.notify}"] * bool(named.notify)
-        words += [f"ORCPT={named.orcpt}"] * bool(named.orcpt)
-        await self._ask(" ".join(words))
+        await self._insist(partial(self._ask, _rcpt(named)), self._repeat)
+        self._named.append(named)
 
     def parcel(self) -> Parcel:
         """Return a new one."""
@@ -85,21 +83,21 @@ class GatewayDesk:
 
     async def take(self, parcel: Parcel) -> Reply:
         """Pass the content on; the daemon's last word is ours."""
+
+        async def send() -> Reply:
+            return await self._up.send(parcel.after(0))
+
         try:
-            reply = await self._up.send(parcel.after(0))
-        except StoreUnusable:
-            self._hang_up()
-            raise
+            return await self._insist(send, self._repeat)
         finally:
-            self._begun = False
-        return reply
+            self._offer = None
 
     async def reset(self) -> None:
         """Forget the message, there too."""
-        if self._begun and self._upstream is not None:
+        if self._offer is not None and self._upstream is not None:
             with suppress(MailError):  # the next message asks anew
                 await self._ask("RSET")
-        self._begun = False
+        self._offer = None
 
     async def close(self) -> None:
         """Hang up."""
@@ -108,12 +106,43 @@ class GatewayDesk:
     def refused(self, what: str, reply: Reply) -> None:
         """The daemon has told it, or nobody is to blame but the client."""
 
-    async def _ask(self, command: str) -> None:
+    async def _insist(
+        self, work: Callable[[], Awaitable[Reply]], again: Callable[[], Awaitable[None]]
+    ) -> Reply:
+        """Do it; once more from the start if the daemon has just gone away.
+
+        It is about to be back, and its socket waits for it.  The key makes one
+        mail of a message that was stored before its 250 was lost.
+        """
         try:
-            await self._up.ask(command)
-        except StoreUnusable:
+            if self._upstream is None:
+                await again()
+            return await work()
+        except (StoreUnusable, PutOff) as error:
+            self._hang_up()
+            if error.reply.code not in _GONE:
+                raise
+        try:
+            await again()
+            return await work()
+        except (StoreUnusable, PutOff):
             self._hang_up()
             raise
+
+    async def _connect(self) -> None:
+        self._upstream = await Upstream.open(self._socket, self._client)
+        self._known.size_limit = self._upstream.size_limit
+
+    async def _repeat(self) -> None:
+        """Say again what was said of this message until now."""
+        if self._offer is None:
+            raise StoreUnusable("the connection to maildropd was lost")
+        await self._connect()
+        for command in (_mail(self._offer), *map(_rcpt, self._named)):
+            await self._ask(command)
+
+    async def _ask(self, command: str) -> Reply:
+        return await self._up.ask(command)
 
     def _hang_up(self) -> None:
         upstream, self._upstream = self._upstream, None
@@ -125,3 +154,23 @@ class GatewayDesk:
         if self._upstream is None:
             raise StoreUnusable("the connection to maildropd was lost")
         return self._upstream
+
+
+def _mail(offer: Offer) -> str:
+    said = {
+        "SIZE": str(offer.size) if offer.size else "",
+        "RET": offer.ret,
+        "ENVID": offer.envid,
+        "XKEY": offer.key or "",
+    }
+    words = [f"MAIL FROM:<{offer.reverse_path or ''}>"]
+    words += [f"{name}={value}" for name, value in said.items() if value]
+    words += ["SMTPUTF8"] * offer.utf8
+    return " ".join(words)
+
+
+def _rcpt(named: Named) -> str:
+    words = [f"RCPT TO:<{named.forward_path}>"]
+    words += [f"NOTIFY={named.notify}"] * bool(named.notify)
+    words += [f"ORCPT={named.orcpt}"] * bool(named.orcpt)
+    return " ".join(words)

@@ -13,6 +13,7 @@ from maildropd.edge.parcel import Allowance
 from maildropd.edge.smtp.desk import Client
 from maildropd.edge.smtp.gateway import GatewayDesk, Known
 from maildropd.edge.smtp.session import Session
+from maildropd.edge.smtp.talks import Talks
 from maildropd.edge.smtp.upstream import Upstream
 from maildropd.edge.smtp.wire import Wire
 from maildropd.host import tcp_owner
@@ -21,6 +22,7 @@ from maildropd.mail.errors import MailError
 _MEMORY = 16 * 1024 * 1024
 _MOST = 400  # connections
 _IDLE = 300.0  # seconds
+_GRACE = 5.0  # seconds, at a stop, for what has begun
 _LINGER = 10.0
 
 
@@ -34,6 +36,7 @@ class Reception:
         queue = QueueConfig()
         self._known = Known(queue.message_size_limit, queue.recipient_limit)
         self._hostname = hostname
+        self._talks = Talks()
         self._sessions: dict[asyncio.Task[None], Wire] = {}
 
     async def learn(self) -> None:
@@ -55,7 +58,10 @@ class Reception:
     async def close(self) -> None:
         """End all sessions; a message that is being stored comes to its end."""
         sessions = list(self._sessions)
-        for session in sessions:
+        self._talks.stop()
+        if sessions:
+            await asyncio.wait(sessions, timeout=_GRACE)
+        for session in self._sessions:
             session.cancel()
         if sessions:
             await asyncio.wait(sessions, timeout=_LINGER)
@@ -75,4 +81,4 @@ class Reception:
             address=peer[0], port=peer[1], server_address=own[0], server_port=own[1]
         )
         desk = GatewayDesk(self._daemon, client, self._allowance, self._known)
-        await Session(wire, desk, self._hostname).run()
+        await self._talks.run(Session(wire, desk, self._hostname))

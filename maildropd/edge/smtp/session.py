@@ -11,8 +11,9 @@ from collections.abc import Awaitable, Callable, Mapping
 
 from maildropd.edge.smtp import grammar
 from maildropd.edge.smtp.desk import Client, Desk
+from maildropd.edge.smtp.ends import Gone, Overdue
 from maildropd.edge.smtp.grammar import BadCommand, Offer
-from maildropd.edge.smtp.wire import Gone, Wire
+from maildropd.edge.smtp.wire import Wire
 from maildropd.mail.errors import MailError, TooLarge, TooManyRecipients
 from maildropd.mail.reply import Reply
 
@@ -20,6 +21,8 @@ _MISTAKES = 20  # commands that are none, until we have enough
 _REFUSALS = 1000  # of commands that are right
 _XCLIENT = re.compile(r"([A-Za-z]+)=([0-9A-Za-z.:\[\]-]+)")
 _HELLO = re.compile(r"[\x21-\x7e\x80-\U0010ffff]{1,255}")
+_STOPPING = Reply(421, "4.3.2", "maildropd is stopping")
+_SILENCE = 0.5  # seconds, at a stop; four times as much within a message
 _OK = Reply(250, "2.0.0", "ok")
 
 Method = Callable[[str], Awaitable[None]]
@@ -41,6 +44,8 @@ class Session:
         self._extended = False
         self._offer: Offer | None = None
         self._recipients = 0
+        self._taken = 0
+        self._stopping = False
         self._mistakes = 0
         self._refusals = 0
         self._methods: Mapping[str, Method] = {
@@ -67,14 +72,21 @@ class Session:
             last = None
         except (Gone, _Enough):
             last = None
+        except Overdue:
+            last = _STOPPING
         except asyncio.CancelledError:
-            last = Reply(421, "4.3.2", "maildropd is stopping")
+            last = _STOPPING
             raise
         finally:
             if last is not None:
                 self._wire.say(last)
             await self._desk.close()
             await self._wire.hang_up()
+
+    def stop(self) -> None:
+        """Bring the message that was begun to its end, and take no other."""
+        self._stopping = True
+        self._wire.hurry(_SILENCE * (1 if self._offer is None else 4))
 
     async def _turn(self) -> bool:
         try:
@@ -165,6 +177,8 @@ class Session:
             raise _out_of_order("say EHLO first")
         if self._offer is not None:
             raise _out_of_order("one message at a time")
+        if self._stopping and self._taken:
+            self._last(_STOPPING)
         offer = grammar.mail(argument)
         if offer.size > self._desk.size_limit:
             raise TooLarge(f"more than {self._desk.size_limit} octets")
@@ -197,6 +211,7 @@ class Session:
                 self._desk.refused(str(error), error.reply)
                 self._last(error.reply)
             reply = await self._desk.take(parcel)
+            self._taken += 1
         finally:
             parcel.close()
             await self._forget()
@@ -212,8 +227,6 @@ class Session:
         if self._offer is not None:
             self._offer, self._recipients = None, 0
             await self._desk.reset()
-
-    # --- the rest
 
     async def _noop(self, _: str) -> None:
         self._wire.say(_OK)

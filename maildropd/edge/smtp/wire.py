@@ -11,6 +11,7 @@ import socket
 from collections.abc import Callable
 
 from maildropd.edge.smtp.contents import Contents
+from maildropd.edge.smtp.ends import Gone, Overdue
 from maildropd.edge.smtp.grammar import BadLine
 from maildropd.mail.reply import Reply
 
@@ -19,10 +20,6 @@ _DISCARD_LIMIT = 4 * 1024 * 1024
 _HIGH = 256 * 1024
 _LINGER = 5.0  # seconds, and so many octets below, for a client to stop sending
 _WITHOUT_STATUS = (220, 354)
-
-
-class Gone(Exception):
-    """The client has hung up, or has been silent for too long."""
 
 
 class Wire(asyncio.Protocol):
@@ -41,6 +38,7 @@ class Wire(asyncio.Protocol):
         self._full: asyncio.Future[None] | None = None  # the client does not read
         self._replies: list[bytes] = []
         self._until = 0.0
+        self._hurried = False  # the wait for a command ends soon, with a word
         self._connected: asyncio.Future[None] = self._loop.create_future()
         self._timer: asyncio.TimerHandle | None = None
 
@@ -119,6 +117,15 @@ class Wire(asyncio.Protocol):
             await self._full
         if self._broken:
             raise Gone
+
+    def hurry(self, seconds: float) -> None:
+        """Wait no longer than this for the next command."""
+        self._hurried = True
+        self._idle = seconds
+        self._until = min(self._until, self._loop.time() + seconds)
+        if self._timer:
+            self._timer.cancel()
+            self._look_at_watch()
 
     async def line(self) -> bytes | None:
         """Return the next command without its end; None at the end of all.
@@ -228,10 +235,15 @@ class Wire(asyncio.Protocol):
         """Break off when the time is over; else look again when it may be."""
         left = self._until - self._loop.time()
         waits = self._wake is not None or self._full is not None
+        if left <= 0 and self._hurried and self._wake is not None:
+            if not self._wake.done():
+                self._wake.set_exception(Overdue())
+            return
         if left <= 0 and waits:
             self.abort()
             return
-        self._timer = self._loop.call_later(max(left, 1.0), self._look_at_watch)
+        least = 0.01 if self._hurried else 1.0
+        self._timer = self._loop.call_later(max(left, least), self._look_at_watch)
 
 
 def _line(code: int, status: str, text: str) -> bytes:

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from maildropd.edge.smtp.session import Session
+from maildropd.edge.smtp.talks import Talks
 from maildropd.edge.smtp.wire import Wire
 from maildropd.mail.errors import PermanentError, TransientError
 from maildropd.mail.reply import Reply
@@ -263,6 +264,51 @@ def test_a_stop_while_mail_is_stored_says_so(desk: MailDesk) -> None:
             writer.write_eof()
             rest = await reader.read()
         writer.close()
+        return rest
+
+    assert asyncio.run(run()).endswith(b"421 4.3.2 maildropd is stopping\r\n")
+
+
+def test_at_a_stop_what_has_begun_comes_to_its_end(desk: MailDesk) -> None:
+    """A restart under load refuses nobody who was in the middle of something."""
+
+    async def run() -> list[str]:
+        ours, theirs = socket.socketpair()
+        ours.setblocking(False)
+        wire = Wire(20)
+        loop = asyncio.get_running_loop()
+        await loop.connect_accepted_socket(lambda: wire, ours)
+        talks = Talks()
+        running = asyncio.create_task(talks.run(Session(wire, desk, "host.test")))
+        reader, writer = await asyncio.open_connection(sock=theirs)
+        async with asyncio.timeout(20):
+            await reader.readline()
+            talks.stop()
+            writer.write(HELLO + MAIL + b"MAIL FROM:<a@b>\r\n")
+            rest = await reader.read()
+            writer.close()
+            await running
+        return rest.decode().splitlines()
+
+    assert codes(asyncio.run(run())) == [250, 250, 250, 354, 250, 421]
+    assert len(desk.taken) == 1
+
+
+def test_at_a_stop_who_says_nothing_hears_so(desk: MailDesk) -> None:
+    async def run() -> bytes:
+        ours, theirs = socket.socketpair()
+        ours.setblocking(False)
+        wire = Wire(200)
+        loop = asyncio.get_running_loop()
+        await loop.connect_accepted_socket(lambda: wire, ours)
+        talks = Talks()
+        talks.stop()
+        running = asyncio.create_task(talks.run(Session(wire, desk, "host.test")))
+        reader, writer = await asyncio.open_connection(sock=theirs)
+        async with asyncio.timeout(20):
+            rest = await reader.read()
+            writer.close()
+            await running
         return rest
 
     assert asyncio.run(run()).endswith(b"421 4.3.2 maildropd is stopping\r\n")
