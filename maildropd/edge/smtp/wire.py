@@ -42,8 +42,6 @@ class Wire(asyncio.Protocol):
         self._connected: asyncio.Future[None] = self._loop.create_future()
         self._timer: asyncio.TimerHandle | None = None
 
-    # --- what asyncio calls
-
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Begin."""
         assert isinstance(transport, asyncio.Transport)
@@ -187,8 +185,6 @@ class Wire(asyncio.Protocol):
         """Break off."""
         if self._transport:
             self._transport.abort()
-
-    # --- inside
 
     async def _more(self) -> None:
         """Wait for octets or the end; what was said goes out first."""
