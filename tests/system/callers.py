@@ -74,7 +74,7 @@ BY_SENDMAIL = (
         runs_as="root",
         unit="cron.service",
         recipient=BOX,
-        author='"root@office.test" <alice@office.test>',
+        author="alice@office.test",
         replaced="root@office.test (Cron Daemon)",
     ),
     Caller(
@@ -131,7 +131,7 @@ BY_SENDMAIL = (
         name="php",
         script=f'php -r \'mail("php@example.test", "from PHP", '
         f'file_get_contents("{BODY}"), "From: shop@example.org") or exit(1);\'',
-        author='"shop@example.org" <alice@office.test>',
+        author="alice@office.test",
         replaced="shop@example.org",
         body=re.escape(f"{TEXT}\n"),
     ),
@@ -206,7 +206,7 @@ BY_SMTP = (
     Caller(
         name="django",
         script=_DJANGO,
-        author='"shop@office.test" <alice@office.test>',
+        author="alice@office.test",
         replaced="shop@office.test",
         surmised=True,
     ),
