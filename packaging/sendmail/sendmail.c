@@ -185,7 +185,7 @@ int main(int count, char **words) {
     for (int n = 0; n < count; n++)
         add(&frame, words[n], strlen(words[n]) + 1);
     add(&frame, "0\n", (ended = mode != 0) ? 2 : 0);
-    for (int tries = 2; tries && none; tries -= none)
+    for (int tries = 2; tries > 0 && none; tries -= none)
         for (none = asked(); none && !ended;)
             take_input();
     if (none && (mode || into_the_drop(PLACE("MAILDROP_DROP", "/var/spool/maildrop/drop"))))

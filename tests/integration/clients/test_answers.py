@@ -152,6 +152,20 @@ def test_a_daemon_that_hangs_up_each_time_costs_no_mail(stage: Stage, end: Act) 
     assert stage.dropped()[0].content == MAIL * 100_000
 
 
+def test_a_daemon_that_hangs_up_and_is_gone_costs_no_mail(stage: Stage) -> None:
+    """The client in C tried again without end, when the second try found nobody."""
+
+    def act(caller: Caller) -> None:
+        (stage.run / "sendmail").unlink()
+
+    stage.serve(act)
+
+    ended = stage.sent()
+
+    assert ended.code == 0
+    assert stage.dropped()[0].content == MAIL
+
+
 def test_a_daemon_that_says_nothing_is_not_waited_for_for_ever(stage: Stage) -> None:
     daemon = stage.serve(say_nothing())
 
