@@ -28,6 +28,7 @@ def workshop() -> Iterator[Workshop]:
         yield make
 
 
+# By indirect parameters a test chooses others than all.
 @pytest.fixture(params=KINDS)
 def stage(request: pytest.FixtureRequest, workshop: Workshop) -> Iterator[Stage]:
     """Lend a place with a client; its path is short enough for a socket."""
