@@ -9,10 +9,11 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-_COMMENT = re.compile(r"\s*(?:#.*)?")
-_NAME = re.compile(r'\s*(?:"([^"]+)"|([^\s:"]+))\s*:')
-_WORD = re.compile(r'(?:"(?:[^"\\]|\\.)*"|\\.|[^",\\])+', re.DOTALL)
-_QUOTED = re.compile(r'([|/]?)"((?:[^"\\]|\\.)*)"', re.DOTALL)
+# Nothing is given back, so that no way back is remembered for each character.
+_COMMENT = re.compile(r"\s*+(?:#.*)?")
+_NAME = re.compile(r'\s*+(?:"([^"]++)"|([^\s:"]++))\s*+:')
+_WORD = re.compile(r'(?:"(?:[^"\\]|\\.)*+"|\\.|[^",\\]++)++', re.DOTALL)
+_QUOTED = re.compile(r'([|/]?)"((?:[^"\\]|\\.)*+)"', re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,14 +23,15 @@ class Alias:
     name: str  # in lower case
     values: tuple[str, ...]
     line: int
+    wrong: str = ""  # what cannot be understood of it; then there are no values
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WrongLine:
-    """A line that is no entry."""
+    """A line that is no entry, not even a wrong one."""
 
     line: int
-    reason: str
+    wrong: str
 
 
 def entries(text: str) -> Iterator[Alias | WrongLine]:
@@ -37,20 +39,19 @@ def entries(text: str) -> Iterator[Alias | WrongLine]:
     for line, joined in _joined(text):
         found = _NAME.match(joined)
         if not found:
-            yield WrongLine(line=line, reason="has no name and colon at its beginning")
+            yield WrongLine(line=line, wrong="has no name and colon at its beginning")
             continue
+        name, values, wrong = (found[1] or found[2]).lower(), tuple[str, ...](), ""
         try:
             values = tuple(split_values(joined[found.end() :]))
         except ValueError as error:
-            yield WrongLine(line=line, reason=str(error))
-            continue
-        name = (found[1] or found[2]).lower()
-        yield Alias(name=name, values=values, line=line)
+            wrong = str(error)
+        yield Alias(name=name, values=values, line=line, wrong=wrong)
 
 
 def included(text: str) -> Iterator[str]:
     """Yield the values of an included file; raise ``ValueError``."""
-    for line in text.splitlines():
+    for line in text.split("\n"):
         if not _COMMENT.fullmatch(line):
             yield from split_values(line)
 
@@ -64,7 +65,8 @@ def split_values(text: str) -> Iterator[str]:
             if text[at] == ",":
                 at += 1
                 continue
-            raise ValueError("a quote has no end")
+            is_quote = text[at] == '"'
+            raise ValueError("has a quote without end" if is_quote else "ends in a \\")
         at = found.end()
         if word := found[0].strip():
             yield _unquoted(word)
@@ -82,15 +84,16 @@ def _unquoted(word: str) -> str:
 
 
 def _joined(text: str) -> Iterator[tuple[int, str]]:
-    start, held = 0, ""
-    for number, line in enumerate(text.splitlines(), 1):
+    """Yield entries with the number of their first line."""
+    start, held = 0, list[str]()
+    for number, line in enumerate(text.split("\n"), 1):
         if _COMMENT.fullmatch(line):
             continue
-        if line[0] in " \t" and held:
-            held = f"{held} {line.strip()}"
+        if held and line[0] in " \t":
+            held.append(line.strip())
             continue
         if held:
-            yield start, held
-        start, held = number, line
+            yield start, " ".join(held)
+        start, held = number, [line.rstrip("\r")]
     if held:
-        yield start, held
+        yield start, " ".join(held)

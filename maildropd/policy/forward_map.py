@@ -3,6 +3,7 @@
 
 import re
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 
 from maildropd.mail.address import parse_list
@@ -37,25 +38,39 @@ class ForwardMap:
         return address, ""
 
     def _read(self, file: KeptFile) -> None:
+        """Read the patterns; with trouble, what the file said last goes on."""
         try:
             text = file.read()
-        except Unreadable as error:  # what it said last goes on
-            self._journal.emit(AliasesWrong(place=str(file.path), reason=str(error)))
+        except FileNotFoundError:
+            self._say(str(file.path), "is not there")
+            return
+        except Unreadable as error:
+            self._say(str(file.path), str(error))
             return
         self._lines = []
-        for number, line in enumerate(text.splitlines(), 1):
+        for number, line in enumerate(text.split("\n"), 1):
             words = line.split()
             if not words or words[0].startswith("#"):
                 continue
             try:
-                pattern, replacement = words
-                compiled = re.compile(pattern)
-                compiled.sub(replacement, "")  # a group that is not there
-            except (ValueError, re.error) as error:
-                place, reason = f"{file.path}:{number}", f"is no pattern ({error})"
-                self._journal.emit(AliasesWrong(place=place, reason=reason))
-            else:
-                self._lines.append((number, compiled, replacement))
+                self._lines.append((number, *_pattern(words)))
+            except ValueError as error:
+                self._say(f"{file.path}:{number}", str(error))
+
+    def _say(self, place: str, reason: str) -> None:
+        self._journal.emit(AliasesWrong(place=place, reason=reason))
+
+
+def _pattern(words: Sequence[str]) -> tuple[re.Pattern[str], str]:
+    """Return a pattern and its replacement; raise ``ValueError``."""
+    if len(words) != 2:
+        raise ValueError("is not a pattern, a blank, and a replacement")
+    try:
+        pattern = re.compile(words[0])
+        pattern.sub(words[1], "")  # a group that is not there
+    except (re.error, IndexError, OverflowError, RecursionError) as error:
+        raise ValueError(f"is no pattern ({error})") from error
+    return pattern, words[1]
 
 
 def _is_address(text: str) -> bool:

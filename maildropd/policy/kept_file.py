@@ -19,9 +19,10 @@ class Unreadable(Exception):
 class KeptFile:
     """The text of one file, as it is now."""
 
-    def __init__(self, path: Path) -> None:
-        """Look at nothing yet."""
+    def __init__(self, path: Path, *, follow: bool = True) -> None:
+        """Look at nothing yet; ``follow`` a symbolic link, or take none."""
         self.path = path
+        self._follow = follow
         self._seen: tuple[int, ...] | None = None
 
     def changed(self) -> bool:
@@ -29,44 +30,56 @@ class KeptFile:
         return self._seen is None or self._present() != self._seen
 
     def read(self) -> str:
-        """Return its text, "" if there is no file; raise ``Unreadable``."""
+        """Return its text; raise ``FileNotFoundError`` or ``Unreadable``.
+
+        What is not UTF-8 comes as surrogates, which no address has: only
+        those who are meant by it suffer.
+        """
         self._seen = self._present()
+        descriptor = self._opened()
         try:
-            return read_text(self.path)
-        except FileNotFoundError:
-            return ""
+            _check(os.fstat(descriptor))
+            octets = _whole(descriptor)
+        except OSError as error:
+            raise Unreadable(f"cannot be read ({error.strerror})") from error
+        finally:
+            os.close(descriptor)
+        return octets.decode("utf-8", "surrogateescape")
 
     def _present(self) -> tuple[int, ...]:
+        """Return what is another when content or rights are."""
         try:
-            found = os.stat(self.path)
+            found = os.stat(self.path, follow_symlinks=self._follow)
         except OSError as error:
             return (error.errno or 0,)
-        return (found.st_mtime_ns, found.st_size, found.st_ino, found.st_dev)
+        times = (found.st_mtime_ns, found.st_ctime_ns)
+        return (*times, found.st_size, found.st_ino, found.st_dev)
 
-
-def read_text(path: Path) -> str:
-    """Return a file's text; raise ``FileNotFoundError`` or ``Unreadable``."""
-    try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
-    except FileNotFoundError:
-        raise
-    except OSError as error:
-        if error.errno == errno.ENOTDIR:
-            raise FileNotFoundError(str(path)) from error
-        raise Unreadable(f"cannot be read ({error.strerror})") from error
-    try:
-        _check(os.fstat(descriptor))
-        return os.read(descriptor, _LARGEST).decode("utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise Unreadable(f"cannot be read ({error})") from error
-    finally:
-        os.close(descriptor)
+    def _opened(self) -> int:
+        # Not to wait for the writer of a pipe.
+        flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK
+        try:
+            return os.open(self.path, flags | (0 if self._follow else os.O_NOFOLLOW))
+        except OSError as error:
+            if error.errno in (errno.ENOENT, errno.ENOTDIR):
+                raise FileNotFoundError(str(self.path)) from error
+            if error.errno == errno.ELOOP and not self._follow:
+                raise Unreadable("is a symbolic link") from error
+            raise Unreadable(f"cannot be read ({error.strerror})") from error
 
 
 def _check(found: os.stat_result) -> None:
     if not stat.S_ISREG(found.st_mode):
         raise Unreadable("is not a file")
-    if found.st_size > _LARGEST:
-        raise Unreadable(f"is larger than {_LARGEST} octets")
-    if found.st_mode & 0o002:
+    if found.st_mode & stat.S_IWOTH:
         raise Unreadable("can be written by everybody")
+
+
+def _whole(descriptor: int) -> bytes:
+    pieces, left = [], _LARGEST + 1
+    while left and (piece := os.read(descriptor, left)):
+        pieces.append(piece)
+        left -= len(piece)
+    if not left:
+        raise Unreadable(f"is larger than {_LARGEST} octets")
+    return b"".join(pieces)

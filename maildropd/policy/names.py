@@ -12,7 +12,7 @@ from maildropd.config.model import NamesConfig
 from maildropd.mail.address import parse_list
 from maildropd.mail.draft import Recipient
 from maildropd.mail.envelope import Terms
-from maildropd.mail.errors import BadAddress, TooManyRecipients
+from maildropd.mail.errors import BadAddress, MailError, TooManyRecipients
 from maildropd.policy.aliases import Aliases, AliasTrouble
 from maildropd.policy.forward_map import ForwardMap
 
@@ -30,6 +30,15 @@ class Step:
     why: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Story:
+    """What becomes of mail for one address, as far as it goes well."""
+
+    steps: tuple[Step, ...]
+    recipients: tuple[Recipient, ...]
+    trouble: MailError | None = None
+
+
 @dataclass(slots=True)
 class _Way:
     """The aliases between a recipient and where it goes, and what was noted."""
@@ -37,6 +46,13 @@ class _Way:
     terms: Terms
     names: tuple[str, ...] = ()
     steps: list[Step] = field(default_factory=list)
+    # Local addresses that were followed.  Aliases that name each other twice,
+    # twenty in a row, would else be followed a million times.
+    done: set[str] = field(default_factory=set)
+
+    def beyond(self, name: str) -> "_Way":
+        """Return the same way, one alias further."""
+        return _Way(self.terms, (*self.names, name), self.steps, self.done)
 
     def note(self, address: str, became: str, why: str) -> None:
         self.steps.append(Step(address=address, became=became, why=why))
@@ -80,8 +96,9 @@ class Names:
         Raise ``AliasTrouble``, ``BadAddress`` or ``TooManyRecipients``.
         """
         found: dict[tuple[str, str], Recipient] = {}
+        done: set[str] = set()
         for recipient in recipients:
-            way = _Way(recipient.terms)
+            way = _Way(recipient.terms, done=done)
             for one in self._resolved(recipient.forward_path, way):
                 local_part, domain = parts(one.forward_path)
                 name = f"{local_part}@{domain.lower()}"
@@ -90,11 +107,18 @@ class Names:
                     raise TooManyRecipients(f"more than {limit} recipients")
         return tuple(found.values())
 
-    def explain(self, address: str) -> tuple[tuple[Step, ...], tuple[Recipient, ...]]:
-        """Return each step, and where the mail goes; raise as ``expand`` does."""
-        way = _Way(Terms())
-        found = tuple(self._resolved(address, way))
-        return tuple(way.steps), found
+    def explain(self, address: str, limit: int) -> Story:
+        """Return each step, and where the mail goes; never raise."""
+        way, found = _Way(Terms()), list[Recipient]()
+        trouble: MailError | None = None
+        try:
+            for one in self._resolved(address, way):
+                found.append(one)
+                if len(found) > limit:
+                    raise TooManyRecipients(f"more than {limit} recipients")
+        except MailError as error:
+            trouble = error
+        return Story(steps=tuple(way.steps), recipients=tuple(found), trouble=trouble)
 
     def _resolved(self, address: str, way: _Way) -> Iterator[Recipient]:
         whole = self.qualify(address)
@@ -108,13 +132,18 @@ class Names:
             yield self._local(whole, way)
             return
         place = self._aliases.place(alias)
-        if alias.name in way.names or len(way.names) >= _DEPTH:
+        if alias.name in way.names:
             raise AliasTrouble(f"{place}: {alias.name} leads to itself")
+        if len(way.names) >= _DEPTH:
+            raise AliasTrouble(f"{place}: {_DEPTH} aliases lead to {alias.name}")
+        if whole.lower() in way.done:
+            way.note(whole, "", "as above")
+            return
+        way.done.add(whole.lower())
         values = self._aliases.values(alias)
         way.note(whole, ", ".join(values), place)
-        inner = _Way(way.terms, (*way.names, alias.name), way.steps)
         for value in values:
-            yield from self._value(value, whole, place, inner)
+            yield from self._value(value, whole, place, way.beyond(alias.name))
 
     def _value(
         self, value: str, alias: str, place: str, way: _Way
@@ -123,12 +152,14 @@ class Names:
             if not self._config.aliases_may_run:
                 words = f"{place}: {value[0]} needs aliases_may_run in [names]"
                 raise AliasTrouble(words)
+            if not value.replace("\t", " ").isprintable():
+                raise AliasTrouble(f"{place}: {value!a} is not printable UTF-8")
             yield Recipient(forward_path=alias, terms=replace(way.terms, run=value))
             return
         try:
-            (target,) = parse_list(value.removeprefix("\\"))
-        except (BadAddress, ValueError) as error:
-            raise AliasTrouble(f"{place}: {value} is not an address") from error
+            target = _address(value.removeprefix("\\"))
+        except BadAddress as error:
+            raise AliasTrouble(f"{place}: {error}") from error
         is_itself = parts(target)[0].lower() == way.names[-1] and self.is_local(target)
         if value.startswith("\\") or is_itself:
             yield self._local(self.qualify(target), way)
@@ -136,7 +167,8 @@ class Names:
             yield from self._resolved(target, way)
 
     def _local(self, address: str, way: _Way) -> Recipient:
-        if other := self._config.local_to:
+        other = self._config.local_to
+        if other and other != address:
             way.note(address, other, "all local mail ([names] local_to)")
             address = other
         return self._forwarded(address, way)
@@ -145,7 +177,18 @@ class Names:
         forwarded, place = self._forwards.apply(address)
         if place:
             way.note(address, forwarded, place)
-        return Recipient(forward_path=forwarded, terms=way.terms)
+        return Recipient(forward_path=self.qualify(forwarded), terms=way.terms)
+
+
+def _address(value: str) -> str:
+    """Return the one address in a value of an alias; raise ``BadAddress``.
+
+    ``:name:`` is how other mail systems write what we do not know.
+    """
+    found = () if value.startswith(":") else parse_list(value)
+    if len(found) != 1:
+        raise BadAddress(f"not an address: {value!a}")
+    return found[0]
 
 
 def parts(address: str) -> tuple[str, str]:
