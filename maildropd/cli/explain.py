@@ -7,6 +7,7 @@ Everything is read from the configuration, as the daemon would read it.
 import os
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from maildropd.cli.desk import Failed
@@ -17,11 +18,11 @@ from maildropd.config.model import Config, SubmitterConfig
 from maildropd.config.read import read
 from maildropd.host.accounts import Accounts
 from maildropd.host.clock import SystemClock
-from maildropd.host.process import host_name
+from maildropd.host.process import become_owner_of, host_name
 from maildropd.mail.address import parse_list
 from maildropd.mail.draft import Recipient
 from maildropd.mail.envelope import Submitter
-from maildropd.mail.errors import MailError
+from maildropd.mail.errors import BadAddress, MailError
 from maildropd.mail.event import Event
 from maildropd.policy import authors, senders
 from maildropd.policy.aliases import Aliases
@@ -42,20 +43,46 @@ def run(layout: Layout, address: str, sender: str | None, uid: int) -> Iterator[
     """Yield the steps; raise ``Failed`` where mail would be refused."""
     try:
         config = read(layout)
-        names = _names(config)
-        rule = _rule(config, uid)
-        yield from _submitter(rule, uid)
-        yield from _sender(config, names, rule, sender)
-        (written,) = parse_list(address)
-        steps, found = names.explain(written)
     except ConfigErrors as errors:
         raise Failed(*errors.lines) from errors
-    except (MailError, ValueError) as error:
-        raise Failed(f"{clean(address)}: {error}") from error
-    for step in steps:
-        yield f"{clean(step.address)} becomes {clean(step.became)}: {step.why}"
-    for one in found:
+    _see_as_the_daemon(config.daemon.state_directory)
+    try:
+        yield from _told(config, address, sender, uid)
+    except MailError as error:
+        raise Failed(
+            clean(f"{error.reply.code} {error.reply.status} {error}")
+        ) from error
+
+
+def _told(config: Config, address: str, sender: str | None, uid: int) -> Iterator[str]:
+    names = _names(config)
+    rules, submitter = _rules(config), Submitter(name="sendmail", uid=uid)
+    rule = rules.of(submitter)
+    yield from _submitter(rule, uid)
+    yield from _sender(config, names, rule, sender)
+    limits = rules.limits(submitter, config.queue)
+    story = names.explain(_one(address), limits.recipients)
+    for step in story.steps:
+        became = f" becomes {clean(step.became)}" if step.became else ""
+        yield f"{clean(step.address)}{became}: {clean(step.why)}"
+    if story.trouble:
+        raise story.trouble
+    for one in story.recipients:
         yield _goes(config, rule.section, one)
+
+
+def _one(address: str) -> str:
+    """Return an address as a command line names it; raise ``BadAddress``."""
+    found = parse_list(address)
+    if len(found) != 1:
+        raise BadAddress(f"not one address: {address!a}")
+    return found[0]
+
+
+def _see_as_the_daemon(folder: Path) -> None:
+    """Root may read aliases that the daemon cannot."""
+    with suppress(FileNotFoundError, NotADirectoryError):
+        become_owner_of(folder)
 
 
 def _names(config: Config) -> Names:
@@ -65,11 +92,10 @@ def _names(config: Config) -> Names:
     return Names(said, config.daemon.hostname or host_name(), aliases, forwards)
 
 
-def _rule(config: Config, uid: int) -> Rule:
+def _rules(config: Config) -> Rules:
     own = _owner(config.daemon.state_directory)
     accounts = Accounts(SystemClock())
-    rules = Rules(config.submission, config.submitters, accounts, own)
-    return rules.of(Submitter(name="sendmail", uid=uid))
+    return Rules(config.submission, config.submitters, accounts, own)
 
 
 def _owner(folder: Path) -> int:
@@ -89,7 +115,10 @@ def _submitter(rule: Rule, uid: int) -> Iterator[str]:
 def _sender(
     config: Config, names: Names, rule: Rule, sender: str | None
 ) -> Iterator[str]:
-    address = sender if sender is not None else senders.own_address(rule, names)
+    if sender in ("", "<>"):
+        yield "from <>"
+        return
+    address = _one(sender) if sender else senders.own_address(rule, names)
     whole = names.qualify(address)
     if not senders.may_use(whole, rule, names):
         if rule.otherwise == "refuse":
@@ -104,13 +133,13 @@ def _sender(
 
 
 def _goes(config: Config, section: SubmitterConfig | None, one: Recipient) -> str:
-    to, relay = clean(one.forward_path), config.relay
+    to, run, relay = clean(one.forward_path), clean(one.terms.run), config.relay
     if section and section.redirect_to:
-        to = f"{section.redirect_to} in place of {to}"
+        to, run = f"{section.redirect_to} in place of {run or to}", ""
     if section and section.capture:
         return f"to {to}: captured in {section.capture}"
-    if one.terms.run:
-        return f"to {to}: runs {clean(one.terms.run)}"
+    if run:
+        return f"to {to}: runs {run}"
     if section and section.relay:
         relay = next(each for each in config.relays if each.name == section.relay)
     return f"to {to}: by relay {relay.name}, {relay.destination}"

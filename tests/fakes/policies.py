@@ -15,6 +15,7 @@ from maildropd.host.accounts import Account, Accounts
 from maildropd.mail.draft import Draft, Recipient
 from maildropd.mail.envelope import Submitter
 from maildropd.mail.message import fields
+from maildropd.mail.submission_events import AliasesWrong
 from maildropd.policy.aliases import Aliases
 from maildropd.policy.forward_map import ForwardMap
 from maildropd.policy.gate import Book, Gate
@@ -109,3 +110,21 @@ def values(one: Draft, name: str) -> list[bytes]:
         for each in fields(one.header, 0, len(one.header))
         if each.name == name
     ]
+
+
+def goes_to(names: Names, *addresses: str) -> list[str]:
+    """Return where mail for these goes, or what it runs."""
+    recipients = [Recipient(forward_path=address) for address in addresses]
+    return [one.terms.run or one.forward_path for one in names.expand(recipients, 100)]
+
+
+def say(policies: Policies, text: str) -> None:
+    """Write the aliases, so that it shows."""
+    new = policies.aliases.with_name("new")
+    new.write_text(text)
+    new.rename(policies.aliases)
+
+
+def told(journal: FakeJournal) -> list[str]:
+    """Return what is wrong with the aliases, in words."""
+    return [e.text() for e in journal.events if isinstance(e, AliasesWrong)]

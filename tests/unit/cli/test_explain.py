@@ -1,12 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """What maildropctl explain says of an address."""
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from maildropd.cli import maildropctl
 
+ROOT = Path(__file__).parents[3]
 CONFIG = """[daemon]
 hostname = host.example
 [names]
@@ -34,12 +38,18 @@ host = smtp.far.example
 host = other.far.example
 port = 587
 """
+ALIASES = """root: alice, ops@far.example
+loop: x@far.example, loop2
+loop2: loop
+many: x@far.example, y@far.example
+run: |/bin/true
+"""
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     (tmp_path / "maildropd.conf").write_text(CONFIG)
-    (tmp_path / "aliases").write_text("root: alice, ops@far.example\nloop: loop2\n")
+    (tmp_path / "aliases").write_text(ALIASES)
     return tmp_path
 
 
@@ -122,3 +132,104 @@ def test_a_configuration_that_is_wrong_is_told(
 
     assert code == 1
     assert "unknown section" in lines[0]
+
+
+def test_what_goes_well_is_told_before_what_does_not(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, lines = explained(folder, capsys, "loop@localhost", "--uid", "0")
+
+    assert code == 1
+    assert lines[-3:] == [
+        f"loop2@host.example becomes loop: {folder}/aliases:3",
+        "loop becomes loop@host.example: completed ([names] domain)",
+        f"451 4.3.5 {folder}/aliases:2: loop leads to itself",
+    ]
+
+
+def test_more_recipients_than_a_section_allows_are_told(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with (folder / "maildropd.conf").open("a") as file:
+        file.write("[submitter few]\nuid = 4246\nrecipient_limit = 1\n")
+
+    code, lines = explained(folder, capsys, "many", "--uid", "4246")
+
+    assert code == 1
+    assert lines[-1] == "550 5.5.3 more than 1 recipients"
+
+
+def test_a_command_of_an_alias_is_told(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert "needs aliases_may_run" in explained(folder, capsys, "run")[1][-1]
+    config = CONFIG.replace("[names]", "[names]\naliases_may_run = yes")
+    (folder / "maildropd.conf").write_text(config)
+
+    code, lines = explained(folder, capsys, "run", "--uid", "0")
+
+    assert code == 0
+    assert lines[-1] == "to run@host.example: runs |/bin/true"
+    redirected = explained(folder, capsys, "run", "--uid", "4242")[1][-1]
+    assert redirected.startswith("to dev@far.example in place of |/bin/true: by relay")
+
+
+@pytest.mark.parametrize(
+    ("sender", "line"),
+    [
+        ("<>", "from <>"),
+        ("", "from <>"),
+        ("root", "from root@host.example"),
+        ("Root <root@localhost>", "from root@host.example"),
+    ],
+)
+def test_a_sender_is_read_as_it_is_written(
+    folder: Path, capsys: pytest.CaptureFixture[str], sender: str, line: str
+) -> None:
+    words = ("b@far.example", "--uid", "0", "--from", sender)
+
+    assert line in explained(folder, capsys, *words)[1]
+
+
+def test_an_entry_that_is_wrong_is_told_at_once(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder / "aliases").write_text("no entry\nroot: x@far.example\n")
+
+    code, lines = explained(folder, capsys, "root", "--uid", "0")
+
+    assert code == 0
+    assert any(line.startswith(f"{folder}/aliases:1: has no name") for line in lines)
+
+
+def test_nothing_that_is_shown_steers_a_terminal(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder / "aliases").write_text("root: x\x1b[2J@far.example\n")
+
+    code, lines = explained(folder, capsys, "root", "--uid", "0")
+
+    assert code == 1
+    assert all(line.isprintable() for line in lines)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
+def test_root_sees_what_the_daemon_sees(folder: Path) -> None:
+    """A file that only root may read is none to the daemon."""
+    (folder / "state").mkdir()
+    os.chown(folder / "state", 4321, 4321)
+    (folder / "aliases").chmod(0o600)
+    for path in [folder, *folder.parents[:2]]:
+        path.chmod(0o755)
+    program = "import sys; from maildropd.cli.maildropctl import main; sys.exit(main())"
+
+    done = subprocess.run(
+        [sys.executable, "-c", program, "--config", folder, "explain", "root"],
+        cwd=ROOT,
+        capture_output=True,
+        check=False,
+        text=True,
+    )
+
+    assert done.returncode == 1
+    assert "aliases cannot be read (Permission denied)" in done.stderr
