@@ -14,11 +14,15 @@ from collections.abc import Mapping, Sequence
 from contextlib import closing, suppress
 from pathlib import Path
 
+from maildropd.edge.parcel import Allowance
+from maildropd.edge.smtp.gateway import Office
 from maildropd.edge.smtp.reception import Reception
 from maildropd.host import inherited
+from maildropd.host.journal import open_journal
 from maildropd.host.notify import Notifier
 from maildropd.host.process import host_name
 
+_MEMORY = 16 * 1024 * 1024
 _TICK = 10.0
 
 
@@ -36,7 +40,10 @@ def run(daemon: Path, addresses: Sequence[tuple[str, int]]) -> int:
         if not listeners:
             sys.stderr.write("no socket to listen at: start maildropd-smtp.socket\n")
             return os.EX_USAGE
-        asyncio.run(_serve(Reception(daemon, Path(folder), host_name()), listeners))
+        with closing(open_journal(None)) as journal:
+            allowance = Allowance(_MEMORY, Path(folder))
+            office = Office(socket=daemon, allowance=allowance, journal=journal)
+            asyncio.run(_serve(Reception(office, host_name()), listeners))
     return 0
 
 

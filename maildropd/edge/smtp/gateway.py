@@ -8,17 +8,20 @@ the last word on every sender, recipient and message.
 import secrets
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
 from maildropd.edge.parcel import Allowance, Parcel
 from maildropd.edge.smtp.desk import Client
 from maildropd.edge.smtp.grammar import Named, Offer
-from maildropd.edge.smtp.upstream import PutOff, Upstream
+from maildropd.edge.smtp.upstream import PutOff, Refused, Upstream
 from maildropd.mail.errors import MailError, StoreUnusable
+from maildropd.mail.event import Journal
 from maildropd.mail.reply import Reply
+from maildropd.mail.submission_events import SubmissionRefused
 
+_TOLD = 20  # refusals of one session, in the log
 _GONE = (421, 451)  # the daemon stops, or is not there
 
 
@@ -31,19 +34,27 @@ class Known:
         self.recipient_limit = recipient_limit
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Office:
+    """What the desks of all clients share."""
+
+    socket: Path  # the daemon's
+    allowance: Allowance
+    journal: Journal
+
+
 class GatewayDesk:
     """The desk of one TCP client; see the Protocol in desk.py."""
 
     may_introduce = False
 
-    def __init__(
-        self, socket: Path, client: Client, allowance: Allowance, known: Known
-    ) -> None:
+    def __init__(self, office: Office, client: Client, known: Known) -> None:
         """Speak to the daemon at a socket, once there is something to say."""
-        self._socket = socket
+        self._office = office
         self._client = client
-        self._allowance = allowance
         self._known = known
+        self._answered: Reply | None = None  # the daemon's last no
+        self._told = 0
         self._upstream: Upstream | None = None
         self._offer: Offer | None = None  # of the message that was begun
         self._named: list[Named] = []
@@ -79,13 +90,17 @@ class GatewayDesk:
 
     def parcel(self) -> Parcel:
         """Return a new one."""
-        return Parcel(self._allowance, self.size_limit)
+        return Parcel(self._office.allowance, self.size_limit)
 
     async def take(self, parcel: Parcel) -> Reply:
         """Pass the content on; the daemon's last word is ours."""
 
         async def send() -> Reply:
-            return await self._up.send(parcel.after(0))
+            try:
+                return await self._up.send(parcel.after(0))
+            except (Refused, PutOff) as error:
+                self._answered = error.reply
+                raise
 
         try:
             return await self._insist(send, self._repeat)
@@ -104,7 +119,20 @@ class GatewayDesk:
         self._hang_up()
 
     def refused(self, what: str, reply: Reply) -> None:
-        """The daemon has told it, or nobody is to blame but the client."""
+        """Log what never came to the daemon; what did, it has logged with the uid."""
+        self._told += 1
+        if reply == self._answered or self._told > _TOLD:
+            return
+        sender = self._offer.reverse_path if self._offer else None
+        self._office.journal.emit(
+            SubmissionRefused(
+                submitter="smtp",
+                submitter_client=self._client.address,
+                sender=sender or "",
+                reason=what,
+                reply=reply,
+            )
+        )
 
     async def _insist(
         self, work: Callable[[], Awaitable[Reply]], again: Callable[[], Awaitable[None]]
@@ -130,7 +158,7 @@ class GatewayDesk:
             raise
 
     async def _connect(self) -> None:
-        self._upstream = await Upstream.open(self._socket, self._client)
+        self._upstream = await Upstream.open(self._office.socket, self._client)
         self._known.size_limit = self._upstream.size_limit
 
     async def _repeat(self) -> None:
@@ -142,7 +170,11 @@ class GatewayDesk:
             await self._ask(command)
 
     async def _ask(self, command: str) -> Reply:
-        return await self._up.ask(command)
+        try:
+            return await self._up.ask(command)
+        except (Refused, PutOff) as error:
+            self._answered = error.reply
+            raise
 
     def _hang_up(self) -> None:
         upstream, self._upstream = self._upstream, None

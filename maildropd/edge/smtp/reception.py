@@ -6,12 +6,10 @@ Where all places are taken, the client goes that has been silent for longest.
 
 import asyncio
 from contextlib import suppress
-from pathlib import Path
 
 from maildropd.config.model import QueueConfig
-from maildropd.edge.parcel import Allowance
 from maildropd.edge.smtp.desk import Client
-from maildropd.edge.smtp.gateway import GatewayDesk, Known
+from maildropd.edge.smtp.gateway import GatewayDesk, Known, Office
 from maildropd.edge.smtp.session import Session
 from maildropd.edge.smtp.talks import Talks
 from maildropd.edge.smtp.upstream import Upstream
@@ -19,7 +17,6 @@ from maildropd.edge.smtp.wire import Wire
 from maildropd.host import tcp_owner
 from maildropd.mail.errors import MailError
 
-_MEMORY = 16 * 1024 * 1024
 _MOST = 400  # connections
 _IDLE = 300.0  # seconds
 _GRACE = 5.0  # seconds, at a stop, for what has begun
@@ -29,10 +26,9 @@ _LINGER = 10.0
 class Reception:
     """All connections of this process."""
 
-    def __init__(self, daemon: Path, folder: Path, hostname: str) -> None:
-        """Pass everything on to the daemon's socket; put large mail into a folder."""
-        self._daemon = daemon
-        self._allowance = Allowance(_MEMORY, folder)
+    def __init__(self, office: Office, hostname: str) -> None:
+        """Pass everything on to the daemon."""
+        self._office = office
         queue = QueueConfig()
         self._known = Known(queue.message_size_limit, queue.recipient_limit)
         self._hostname = hostname
@@ -42,7 +38,7 @@ class Reception:
     async def learn(self) -> None:
         """Ask the daemon for its limits; where it is not there yet, guess."""
         with suppress(MailError):
-            upstream = await Upstream.open(self._daemon, None)
+            upstream = await Upstream.open(self._office.socket, None)
             self._known.size_limit = upstream.size_limit
             upstream.close()
 
@@ -80,5 +76,5 @@ class Reception:
         client = Client(
             address=peer[0], port=peer[1], server_address=own[0], server_port=own[1]
         )
-        desk = GatewayDesk(self._daemon, client, self._allowance, self._known)
+        desk = GatewayDesk(self._office, client, self._known)
         await self._talks.run(Session(wire, desk, self._hostname))
