@@ -17,6 +17,7 @@ from maildropd import __version__
 from maildropd.cli import maildropctl, maildropd, notify, smtp
 from maildropd.config.layout import Layout
 from maildropd.config.read import read
+from maildropd.edge.sendmail import arguments
 from tests.shape import words
 from tests.shape.house import ROOT, Source, sources
 
@@ -182,6 +183,25 @@ def test_the_shell_completes_every_command_and_no_other(
     assert set(listed.split()) == known
 
 
+def test_every_option_of_sendmail_is_in_its_page_and_no_other() -> None:
+    """It has no --help: its callers know it by heart."""
+    known = arguments._VALUED | arguments._ALONE | set("bdeqAI")
+
+    assert words.letters(words.read("docs/man/sendmail.8")) == known
+
+
+def test_sendmail_looks_where_its_page_says() -> None:
+    page = words.read("docs/man/sendmail.8")
+    clients = ("maildropd/cli/sendmail.py", "packaging/sendmail/sendmail.c")
+
+    for client in map(words.read, clients):
+        places = set(
+            re.findall(r"MAILDROP_\w+|/run/maildrop|/var/spool/[\w/]+", client)
+        )
+        assert len(places) == 4
+        assert {place for place in places if place not in page} == set()
+
+
 def helped(main: Main, capsys: pytest.CaptureFixture[str], *words_: str) -> set[str]:
     with pytest.raises(SystemExit):
         main([*words_, "--help"])
@@ -249,6 +269,14 @@ def test_options_are_read_from_help_and_page() -> None:
 
     assert words.options(text) == {"--pid-file", "flush"}
     assert words.documented(page) == {"--pid-file", "--check", "flush"}
+
+
+def test_letters_are_read_from_a_page() -> None:
+    page = (
+        ".Op Fl itv\n.Op Fl f Ar x\n.Fl bp | bi | q\n.It Fl i , Fl oi\n.Fl A , B\nFl."
+    )
+
+    assert words.letters(page) == set("itvfbqoAB")
 
 
 def test_rfcs_are_found_however_they_are_spelled() -> None:

@@ -136,6 +136,17 @@ def documented(page: str) -> set[str]:
     return found
 
 
+def letters(page: str) -> set[str]:
+    """Return the options of one letter in a page; ``bp`` and ``oi`` are b and o."""
+    found = set()
+    for line in re.findall(r"(?m)^\.(?:It |Op )*(Fl .*)", page):
+        for after in re.split(r"\bFl\b ?", line)[1:]:
+            run = re.match(r"\w*(?: [,|] \w+)*", after)
+            for word in re.findall(r"\w+", run[0] if run else ""):
+                found |= set(word[:1] if word[0] in "bo" else word)
+    return found
+
+
 # --- specifications --------------------------------------------------------------
 
 
