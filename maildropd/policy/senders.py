@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from fnmatch import fnmatchcase
 from typing import Protocol
 
-from maildropd.mail.errors import PermanentError
+from maildropd.mail.address import parse_list
+from maildropd.mail.errors import BadAddress, PermanentError
 from maildropd.mail.reply import Reply
 from maildropd.policy.rules import Rule
 
@@ -29,8 +30,17 @@ class Names(Protocol):
 
 
 def own_address(rule: Rule, names: Names) -> str:
-    """Return the address of the submitter himself."""
-    return names.qualify(rule.account.login)
+    """Return the address of the submitter himself.
+
+    A login of a directory service may be an address already, as
+    ``alice@corp.example``, or nothing that an address can have.
+    """
+    login = rule.account.login
+    try:
+        is_word = parse_list(login) == (login,)
+    except BadAddress:
+        is_word = False
+    return names.qualify(login if is_word else _quoted(login))
 
 
 def may_use(address: str, rule: Rule, names: Names) -> bool:
@@ -43,6 +53,8 @@ def may_use(address: str, rule: Rule, names: Names) -> bool:
     local_part, _, _ = address.rpartition("@")
     if local_part.partition("+")[0] == rule.account.login and names.is_local(address):
         return True
+    if address == own_address(rule, names):
+        return True
     return rule.section is not None and _is_granted(address, rule.section.senders)
 
 
@@ -54,6 +66,11 @@ def check(address: str, rule: Rule, names: Names) -> None:
         raise SenderRefused(
             f"{who} may not send as {address} (senders in {where} can grant it)"
         )
+
+
+def _quoted(login: str) -> str:
+    plain = "".join(c if c.isprintable() else "?" for c in login)
+    return '"' + plain.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
 def _is_granted(address: str, patterns: Sequence[str]) -> bool:

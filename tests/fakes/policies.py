@@ -27,7 +27,10 @@ from tests.fakes.journal import FakeJournal
 
 HOST = "host.example"
 DAEMON, GATEWAY, ALICE, BOB = 900, 901, 1000, 1001
+SSSD, DOMAIN = 5000, 5001
 _PEOPLE = {
+    SSSD: Account(login="dora@corp.example"),
+    DOMAIN: Account(login="CORP\\dora d"),
     0: Account(login="root", full_name="root"),
     DAEMON: Account(login="_maildrop"),
     GATEWAY: Account(login="_maildrop-smtp"),

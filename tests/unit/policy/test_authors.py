@@ -170,6 +170,13 @@ def test_a_header_that_just_ends_goes_on_in_lines() -> None:
                 b"X-Original-From: x@far.example, a@host.example\n\n"
             ),
         ),
+        (
+            b"From: a@host.example\nFrom: b@host.example\n\n",
+            (
+                b"From: m@far.example\nX-Original-From: a@host.example\n"
+                b"X-Original-From: b@host.example\n\n"
+            ),
+        ),
         # Nothing of ours is in these, so nothing is touched.
         (b"X-Original-From: z\nFrom: x@far.example\n\n", None),
         (b"From: a <\n\n", None),

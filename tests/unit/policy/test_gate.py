@@ -10,12 +10,15 @@ from maildropd.config.model import (
     Otherwise,
     SubmitterConfig,
 )
+from maildropd.mail.address import parse_list
 from maildropd.policy.senders import SenderRefused
 from tests.fakes.policies import (
     ALICE,
     BOB,
     DAEMON,
+    DOMAIN,
     GATEWAY,
+    SSSD,
     Policies,
     by,
     draft,
@@ -233,3 +236,38 @@ def test_only_gateways_speak_for_others(tmp_path: Path) -> None:
         assert gate.may_speak_for_others(by(uid))
     for nobody in (ALICE, None):
         assert not gate.may_speak_for_others(by(nobody))
+
+
+@pytest.mark.parametrize(
+    ("uid", "own"),
+    [
+        (SSSD, "dora@corp.example"),
+        (DOMAIN, '"CORP\\\\dora d"@host.example'),
+    ],
+)
+def test_a_login_that_is_no_word_is_an_address_all_the_same(
+    tmp_path: Path, uid: int, own: str
+) -> None:
+    """A directory service names users so; none of their mail with a From went out."""
+    gate = Policies(tmp_path).gate()
+    refusing = Policies(tmp_path).gate(otherwise=Otherwise.REFUSE)
+
+    passed = gate.admit(draft(b"From: Bob <bob>\n\n", "bob"), by(uid))
+
+    assert gate.own_address(by(uid)) == own
+    assert passed.reverse_path == own
+    assert values(passed, "from") == [f"Bob <{own}>".encode()]
+    assert parse_list(own) == (own,)
+    refusing.check_sender(own, by(uid))
+    with pytest.raises(SenderRefused):
+        refusing.check_sender("dora@host.example", by(uid))
+
+
+def test_limits_and_names_are_asked_of_the_rules(tmp_path: Path) -> None:
+    gate = Policies(tmp_path).gate(otherwise=Otherwise.REFUSE)
+
+    assert gate.full_name(by(ALICE)) == "Alice Ample"
+    assert gate.resolved("bob", by(ALICE)) == ["bob@host.example"]
+    gate.check_recipient("bob", by(ALICE))
+    gate.check_sender(None, by(ALICE))
+    Policies(tmp_path).gate().check_sender("bob", by(ALICE))

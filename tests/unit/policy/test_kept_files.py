@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Files of the administrator's as they are now, and those nobody can read."""
 
+import errno
 import os
 from pathlib import Path
 
@@ -89,6 +90,20 @@ def test_a_file_that_comes_in_pieces_is_read_whole(
     monkeypatch.setattr(os, "read", lambda fd, most: real(fd, min(most, 3)))
 
     assert KeptFile(path).read() == "abcdefg"
+
+
+def test_a_disk_that_fails_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def failing(_: int, __: int) -> bytes:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    path = tmp_path / "aliases"
+    path.write_bytes(b"a: b")
+    monkeypatch.setattr(os, "read", failing)
+
+    with pytest.raises(Unreadable, match="Input/output error"):
+        KeptFile(path).read()
 
 
 def test_no_descriptor_stays_open(tmp_path: Path) -> None:

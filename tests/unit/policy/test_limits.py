@@ -13,8 +13,9 @@ from maildropd.config.model import (
     Size,
     SubmitterConfig,
 )
-from maildropd.policy.quota import QuotaExceeded
+from maildropd.policy.quota import QuotaExceeded, Quotas
 from maildropd.policy.senders import SenderRefused
+from tests.fakes.clock import FakeClock
 from tests.fakes.policies import ALICE, BOB, Policies, by, draft
 
 FROM_BOB = b"From: Bob <bob@host.example>\nSubject: s\n\n"
@@ -87,3 +88,88 @@ def test_a_reload_gives_nobody_a_new_share(tmp_path: Path) -> None:
 
     with pytest.raises(QuotaExceeded):
         policies.gate().admit(draft(), by(ALICE))
+
+
+def test_one_quota_that_is_used_up_takes_nothing_of_the_other() -> None:
+    section = SubmitterConfig(
+        name="s",
+        message_quota=Rate(amount=2, period=HOUR),
+        byte_quota=ByteRate(Rate(amount=100, period=HOUR)),
+    )
+    quotas = Quotas(FakeClock())
+    quotas.take(section, 1, 90)
+
+    for _ in range(5):
+        with pytest.raises(QuotaExceeded, match="byte_quota"):
+            quotas.take(section, 1, 20)
+    quotas.take(section, 1, 10)
+
+
+def test_what_was_not_stored_is_given_back_and_no_more() -> None:
+    section = SubmitterConfig(
+        name="s",
+        message_quota=Rate(amount=1, period=HOUR),
+        byte_quota=ByteRate(Rate(amount=100, period=HOUR)),
+    )
+    quotas = Quotas(FakeClock())
+    quotas.give_back(section, 1, 50)  # nothing was taken
+    quotas.take(section, 1, 1000)
+
+    for _ in range(3):
+        quotas.give_back(section, 1, 1000)
+
+    quotas.take(section, 1, 1000)
+    with pytest.raises(QuotaExceeded):
+        quotas.take(section, 1, 1)
+
+
+def test_a_rate_fills_as_time_goes_by_and_not_beyond() -> None:
+    section = SubmitterConfig(name="s", message_quota=Rate(amount=60, period=HOUR))
+    clock = FakeClock()
+    quotas = Quotas(clock)
+    for _ in range(60):
+        quotas.take(section, 1, 1)
+
+    clock.forward(timedelta(seconds=59))
+    with pytest.raises(QuotaExceeded, match="more than 60 messages in 1:00:00"):
+        quotas.take(section, 1, 1)
+    clock.forward(timedelta(seconds=2))
+    quotas.take(section, 1, 1)
+    clock.forward(HOUR * 100)
+    for _ in range(60):
+        quotas.take(section, 1, 1)
+    with pytest.raises(QuotaExceeded):
+        quotas.take(section, 1, 1)
+
+
+def test_each_user_and_each_section_has_a_share_of_his_own() -> None:
+    rate = Rate(amount=1, period=HOUR)
+    first = SubmitterConfig(name="first", message_quota=rate)
+    other = SubmitterConfig(name="other", message_quota=rate)
+    quotas = Quotas(FakeClock())
+
+    for section in (first, other):
+        for uid in (0, 1, None):
+            quotas.take(section, uid, 1)
+            with pytest.raises(QuotaExceeded):
+                quotas.take(section, uid, 1)
+
+
+def test_a_section_without_quotas_counts_nothing() -> None:
+    quotas = Quotas(FakeClock())
+
+    for _ in range(1000):
+        quotas.take(SubmitterConfig(name="s"), 1, 10**12)
+
+
+def test_a_host_of_users_takes_bounded_memory_and_forgets_the_idle_first() -> None:
+    section = SubmitterConfig(name="s", message_quota=Rate(amount=1, period=HOUR))
+    clock = FakeClock()
+    quotas = Quotas(clock)
+    for uid in range(10_001):
+        quotas.take(section, uid, 1)
+        clock.forward(timedelta(microseconds=1))
+
+    with pytest.raises(QuotaExceeded):
+        quotas.take(section, 10_000, 1)
+    quotas.take(section, 0, 1)
