@@ -6,13 +6,7 @@ pids of our own: nothing outside is touched, and nothing of ours stays.
 """
 
 import argparse
-import fcntl
-import socket
-import struct
 import sys
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from itertools import chain
 from pathlib import Path
 
@@ -24,16 +18,13 @@ from bench.report import QUICK, Scale, measure
 from bench.runs import Place
 from tests.system.root import unpack
 
-_SIOCSIFFLAGS = 0x8914
-_IFF_UP = 0x1
-
 
 def main() -> int:
     """Measure, and say what was found."""
     arguments = _arguments()
     scale = QUICK if arguments.quick else Scale(deeper=arguments.deeper)
-    _bring_up_loopback()
-    with _folder() as folder:
+    machine.bring_up_loopback()
+    with machine.folder() as folder:
         compile_modules(folder / "compiled")
         root = folder / "root"
         unpack(arguments.root, root)
@@ -60,19 +51,6 @@ def _arguments() -> argparse.Namespace:
     )
     parser.add_argument("--root", type=Path, help=argparse.SUPPRESS, required=True)
     return parser.parse_args()
-
-
-def _bring_up_loopback() -> None:
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as any_socket:
-        up = struct.pack("16sH14x", b"lo", _IFF_UP)
-        fcntl.ioctl(any_socket, _SIOCSIFFLAGS, up)
-
-
-@contextmanager
-def _folder() -> Iterator[Path]:
-    """Make a folder on a real disk; /tmp may be memory."""
-    with tempfile.TemporaryDirectory(prefix="maildropd-bench-", dir="/var/tmp") as made:
-        yield Path(made)
 
 
 def _say(text: str) -> None:

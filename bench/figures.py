@@ -42,7 +42,12 @@ def table(rows: Sequence[Row]) -> str:
     """Return the rows as Markdown, in columns."""
     cells = [("", "maildropd", "Postfix", "")]
     cells += [(row.what, row.ours, row.postfix, row.note) for row in rows]
-    widths = [max(len(line[n]) for line in cells) for n in range(4)]
+    return markdown(cells)
+
+
+def markdown(cells: Sequence[Sequence[str]]) -> str:
+    """Return lines of cells, the head first, as a table in even columns."""
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
     lines = [
         "| " + " | ".join(c.ljust(w) for c, w in zip(line, widths, strict=True)) + " |"
         for line in cells

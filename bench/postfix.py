@@ -16,7 +16,7 @@ from bench import mails, meter
 from bench.sink import PORT
 from bench.waiting import until
 
-_SETTINGS = (
+SETTINGS = (
     "compatibility_level=3.6",
     "myhostname=bench.example.org",
     "mydestination=",
@@ -56,7 +56,7 @@ class Postfix:
         self._kept = root / "var/tmp/maildrop"
         self._started = 0.0  # processor seconds of the commands that start it
         (root / "etc/mailname").write_text("bench.example.org\n")
-        self._run("postconf", "-e", *_SETTINGS)
+        self._run("postconf", "-e", *SETTINGS)
         self._run("postconf", "-F", "*/*/chroot=n")
         self.start()
         self.stop()

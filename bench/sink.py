@@ -9,6 +9,7 @@ import socket
 import subprocess
 import threading
 import time
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Self
@@ -16,7 +17,7 @@ from typing import Self
 from bench.waiting import TooSlow, until
 
 PORT = 2525
-_BACKLOG = "1000"
+BACKLOG = "1000"
 
 
 class Sink:
@@ -28,13 +29,10 @@ class Sink:
         with self._counts.open("wb") as file:
             self._process = subprocess.Popen(
                 # -c: write the counters after each message.
-                [program, "-c", "-u", "root", f"127.0.0.1:{PORT}", _BACKLOG],
+                [program, "-c", "-u", "root", f"127.0.0.1:{PORT}", BACKLOG],
                 stdout=file,
                 cwd="/",
-                env={
-                    "LD_LIBRARY_PATH": f"{root}/usr/lib/postfix:"
-                    f"{root}/usr/lib/x86_64-linux-gnu"
-                },
+                env=environ(root),
             )
         until(self._listens, "smtp-sink listens")
 
@@ -59,6 +57,12 @@ class Sink:
                 file.seek(-80, 2)
             last = file.read().split(b"\r")
         return int(last[-2].rpartition(b"=")[2]) if len(last) > 1 else 0
+
+
+def environ(root: Path) -> Mapping[str, str]:
+    """Return what a program of Postfix's needs outside its root."""
+    libraries = (root / "usr/lib/postfix", root / "usr/lib/x86_64-linux-gnu")
+    return {"LD_LIBRARY_PATH": ":".join(map(str, libraries))}
 
 
 class Clocked:

@@ -11,11 +11,13 @@ class TooSlow(Exception):
     """What was waited for did not happen."""
 
 
-def until(holds: Callable[[], bool], what: str, *, pace: float = 0.02) -> float:
+def until(
+    holds: Callable[[], bool], what: str, *, pace: float = 0.02, limit: float = _LIMIT
+) -> float:
     """Look again and again; return when it was seen to hold (``monotonic``)."""
-    deadline = time.monotonic() + _LIMIT
+    deadline = time.monotonic() + limit
     while not holds():
         if time.monotonic() > deadline:
-            raise TooSlow(f"{what}: not within {_LIMIT:g} s")
+            raise TooSlow(f"{what}: not within {limit:g} s")
         time.sleep(pace)
     return time.monotonic()

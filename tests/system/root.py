@@ -120,7 +120,19 @@ def root_tar(*more: str) -> Path:
     tar = cache_folder() / f"root-{RELEASE}-{key}.tar"
     with _locked(cache_folder() / "root.lock"):
         if not tar.exists():
-            _make(tar, packages)
+            _make(tar, packages, _HOOKS)
+    return tar
+
+
+def minimal_with(*packages: str) -> Path:
+    """Return the tar file of a root that holds only some packages of Debian's."""
+    provide_tools()
+    recipe = repr((RELEASE, packages, _EXCLUDED))
+    key = hashlib.sha256(recipe.encode()).hexdigest()[:16]
+    tar = cache_folder() / f"minimal-{RELEASE}-{key}.tar"
+    with _locked(cache_folder() / "minimal.lock"):
+        if not tar.exists():
+            _make(tar, packages, ("rm -rf $1/var/lib/apt/lists/*",))
     return tar
 
 
@@ -162,7 +174,7 @@ def _locked(path: Path) -> Iterator[None]:
         yield
 
 
-def _make(tar: Path, packages: Sequence[str]) -> None:
+def _make(tar: Path, included: Sequence[str], hooks: Sequence[str]) -> None:
     sys.stderr.write(f"making {tar}, a minute or two\n")
     with tempfile.TemporaryDirectory(prefix="maildropd-root-") as folder:
         sources = Path(folder, "sources.list")
@@ -176,10 +188,10 @@ def _make(tar: Path, packages: Sequence[str]) -> None:
             "--variant=minbase",
             "--format=tar",  # it would read the format from the suffix
             "--skip=cleanup/apt/lists",
-            f"--include={','.join(packages)}",
+            f"--include={','.join(included)}",
             *(f"--aptopt={option}" for option in _host_options()),
             *(f"--dpkgopt=path-exclude=/usr/share/{what}" for what in _EXCLUDED),
-            *(f"--customize-hook={hook}" for hook in _HOOKS),
+            *(f"--customize-hook={hook}" for hook in hooks),
             RELEASE,
             new,
             *([sources] if lines else []),
