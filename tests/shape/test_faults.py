@@ -46,6 +46,7 @@ def test_a_mutant_fits_the_code_it_breaks(mutant: dict[str, Any]) -> None:
     whole = (ROOT / mutant["file"]).read_text("utf-8")
 
     assert whole.count(mutant["before"]) == 1
-    ast.parse(whole.replace(mutant["before"], mutant["after"]))
+    if mutant["file"].endswith(".py"):
+        ast.parse(whole.replace(mutant["before"], mutant["after"]))
     assert mutant["killers"]
     assert all((ROOT / each.partition("::")[0]).exists() for each in mutant["killers"])
