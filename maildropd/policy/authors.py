@@ -9,7 +9,10 @@ tell it from ours.
 import re
 from collections.abc import Mapping
 from contextlib import suppress
+from email.errors import HeaderParseError
+from email.header import decode_header, make_header
 from typing import Protocol
+from unicodedata import normalize
 
 from maildropd.mail.errors import BadAddress
 from maildropd.mail.message import Field
@@ -138,8 +141,20 @@ def _line(header: bytes, field: Field) -> bytes:
 
 def _from(header: bytes, field: Field, address: str) -> bytes:
     """Keep the name of the author, unless it is an address: readers show no other."""
+    end = line_end(header)
     old = _BLANKS.sub(b" ", value(header, field))
     name = old.rpartition(b"<")[0].strip()
-    if len(name) > _LONGEST or b"@" in name or not _PHRASE.fullmatch(name):
-        return octets(f"From: {address}", line_end(header))
-    return b"From: %b <%b>" % (name, address.encode()) + line_end(header)
+    is_name = len(name) <= _LONGEST and _PHRASE.fullmatch(name)
+    if is_name and "@" not in _read(name):
+        return b"From: %b <%b>" % (name, address.encode()) + end
+    return octets(f"From: {address}", end)
+
+
+def _read(name: bytes) -> str:
+    """Return a name as a reader sees it; "@" if that is not certain."""
+    text = name.decode("utf-8", "replace")
+    try:
+        text = str(make_header(decode_header(text)))
+    except (HeaderParseError, LookupError, ValueError):
+        return "@"
+    return normalize("NFKC", text)
