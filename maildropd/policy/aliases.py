@@ -26,6 +26,10 @@ class AliasTrouble(NotNow):
 
     default = Reply(451, "4.3.5")
 
+    def __init__(self, text: str, reply: Reply | None = None) -> None:
+        """Say what; of a file, any octets may be in it."""
+        super().__init__(_shown(text), reply)
+
 
 class _List:
     """The addresses in an included file, as they are now."""
@@ -135,4 +139,8 @@ class Aliases:
         return one.wrong and f"{one.name} {one.wrong}"
 
     def _say(self, place: str, reason: str) -> None:
-        self._journal.emit(AliasesWrong(place=place, reason=reason))
+        self._journal.emit(AliasesWrong(place=place, reason=_shown(reason)))
+
+
+def _shown(text: str) -> str:
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)

@@ -9,7 +9,7 @@ tell it from ours.
 import re
 from collections.abc import Mapping
 from contextlib import suppress
-from email.errors import HeaderParseError
+from email.errors import MessageError
 from email.header import decode_header, make_header
 from typing import Protocol
 from unicodedata import normalize
@@ -155,6 +155,6 @@ def _read(name: bytes) -> str:
     text = name.decode("utf-8", "replace")
     try:
         text = str(make_header(decode_header(text)))
-    except (HeaderParseError, LookupError, ValueError):
+    except (MessageError, LookupError, ValueError):
         return "@"
     return normalize("NFKC", text)

@@ -179,6 +179,22 @@ def test_a_place_where_no_list_can_be_is_told(policies: Policies, path: str) -> 
         goes_to(policies.names, "all")
 
 
+def test_what_is_told_of_a_file_is_one_line_whatever_is_in_it(
+    policies: Policies,
+) -> None:
+    """It goes into replies and into the log."""
+    octets = b'a\xff\x1b[2J: :include:/\xff\nb\r: x\nb\r: y\nc\x07: "\n'
+    policies.aliases.write_bytes(octets)
+
+    with pytest.raises(AliasTrouble) as refused:
+        goes_to(policies.names, "a\udcff\x1b[2J")
+
+    assert str(refused.value).isprintable()
+    assert refused.value.reply.text == str(refused.value)
+    assert len(told(policies.journal)) == 2
+    assert all(line.isprintable() for line in told(policies.journal))
+
+
 def test_a_pipe_without_a_writer_holds_nobody_up(
     policies: Policies, members: Path
 ) -> None:

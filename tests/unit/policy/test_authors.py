@@ -81,6 +81,7 @@ def test_the_name_stays_and_the_address_is_another(old: bytes, new: bytes) -> No
         *(b"bob=?utf-8?q?=40?=x <bob@x>", b"bob =?us-ascii?Q?=40?= x <bob@x>"),
         *(b"=?utf-7?q?bob+AEA-x?= <bob@x>", b"=?utf-16?b?AABA?= <bob@x>"),
         *(b"=?no-such?q?bob?= <bob@x>", b"=?utf-8?b?A?= <bob@x>"),
+        b"=?\xb0tf-8?q?bob=40x?= <bob@x>",
         *("bob\uff20x <bob@x>".encode(), "bob\ufe6bx <bob@x>".encode()),
     ],
 )
