@@ -13,6 +13,8 @@ TARGETS: Mapping[str, str] = {
     "addresses": "tests.fuzz.mail_targets:addresses",
     "header": "tests.fuzz.mail_targets:header",
     "spool": "tests.fuzz.mail_targets:spool",
+    "aliases": "tests.fuzz.policy_targets:aliases",
+    "authors": "tests.fuzz.policy_targets:authors",
     "letters": "tests.fuzz.relay_targets:letters",
     "paths": "tests.fuzz.relay_targets:paths",
     "replies": "tests.fuzz.relay_targets:replies_read",
