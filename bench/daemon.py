@@ -6,6 +6,7 @@ import socket
 import sqlite3
 import subprocess
 import sys
+import threading
 import time
 from contextlib import closing, suppress
 from pathlib import Path
@@ -38,7 +39,10 @@ class Daemon:
         notify = folder / "notify"
         self._notify = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self._notify.bind(str(notify))
-        self._notify.settimeout(60)
+        self._said = threading.Event()
+        self._ready = 0.0
+        self._listener = threading.Thread(target=self._listen, daemon=True)
+        self._listener.start()
         command = [*_COMMAND, "--config", str(folder), "--log-format", "journal"]
         if pinned:  # as CPUAffinity= does
             command[:0] = ["/usr/bin/taskset", "--cpu-list", "0"]
@@ -53,6 +57,9 @@ class Daemon:
     def __exit__(self, *error: object) -> None:
         self._process.terminate()
         self._process.wait()
+        # It unblocks the thread; a close would not.
+        self._notify.shutdown(socket.SHUT_RDWR)
+        self._listener.join()
         self._notify.close()
         (self._folder / "notify").unlink()
 
@@ -63,9 +70,9 @@ class Daemon:
 
     def ready(self) -> float:
         """Wait for READY=1; return the seconds since the start."""
-        while b"READY=1" not in self._notify.recv(4096):
-            pass
-        return time.monotonic() - self.exec
+        if not self._said.wait(60):
+            raise TooSlow("READY=1: not within 60 s")
+        return self._ready - self.exec
 
     def drained(self) -> float:
         """Wait until all outcomes are in the store; return when."""
@@ -83,6 +90,13 @@ class Daemon:
     def cpu(self) -> float:
         """Return the processor seconds used until now."""
         return meter.cpu([self.pid])
+
+    def _listen(self) -> None:
+        # As systemd does, to the end: who tells it something waits where it is not read.
+        while said := self._notify.recv(4096):
+            if b"READY=1" in said:
+                self._ready = time.monotonic()
+                self._said.set()
 
 
 def compile_modules(cache: Path) -> None:
