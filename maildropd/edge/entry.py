@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from itertools import chain
 from typing import Protocol
 
@@ -54,6 +55,10 @@ class Gate(Protocol):
         """Raise ``MailError`` if mail to there would be refused."""
         ...
 
+    def undo(self, draft: Draft, submitter: Submitter) -> None:
+        """Give back what was taken of a quota: it was not stored after all."""
+        ...
+
     def admit(self, draft: Draft, submitter: Submitter) -> Draft:
         """Return what is to be stored; raise ``MailError``."""
         ...
@@ -96,9 +101,14 @@ class Entry:
         the same from another user means nothing.
         """
         draft = self.gate.admit(draft, submitter)
-        return self.injector.submit(
-            submission(draft, submitter, key and f"client:{submitter.uid}:{key}")
-        )
+        key = key and f"client:{submitter.uid}:{key}"
+        stored = self.injector.submit(submission(draft, submitter, key))
+        stored.add_done_callback(partial(self._undo, draft, submitter))
+        return stored
+
+    def _undo(self, draft: Draft, submitter: Submitter, stored: Future[Stored]) -> None:
+        if stored.cancelled() or stored.exception():
+            self.gate.undo(draft, submitter)
 
     async def store(
         self,

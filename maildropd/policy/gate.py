@@ -95,6 +95,12 @@ class Gate:
             self._book.quotas.take(rule.section, submitter.uid, draft.size)
         return draft
 
+    def undo(self, draft: Draft, submitter: Submitter) -> None:
+        """Give back what was taken of a quota: it was not stored after all."""
+        section = self._rules.of(submitter).section
+        if section is not None:
+            self._book.quotas.give_back(section, submitter.uid, draft.size)
+
     def _with_sender(self, draft: Draft, rule: Rule) -> Draft:
         """Qualify the reverse-path; replace or refuse what he may not use."""
         if draft.reverse_path is None:

@@ -41,6 +41,9 @@ class OpenGate:
     def admit(self, draft: Draft, submitter: Submitter) -> Draft:
         return draft
 
+    def undo(self, draft: Draft, submitter: Submitter) -> None:
+        return
+
     def size_limit(self, submitter: Submitter) -> int:
         return self._limits.message_size_limit
 

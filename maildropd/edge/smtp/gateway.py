@@ -78,7 +78,8 @@ class GatewayDesk:
         self._named = []
         self._offer = replace(offer, key=offer.key or f"gw-{secrets.token_hex(16)}")
         try:
-            await self._insist(partial(self._ask, _mail(self._offer)), self._connect)
+            if self._upstream is None or not await self._is_offered():
+                await self._insist(_nothing, self._repeat)
         except MailError:
             self._offer = None
             raise
@@ -134,6 +135,18 @@ class GatewayDesk:
             )
         )
 
+    async def _is_offered(self) -> bool:
+        """Offer over the connection from before; False if that has gone."""
+        assert self._offer is not None
+        try:
+            await self._ask(_mail(self._offer))
+        except (StoreUnusable, PutOff) as error:
+            self._hang_up()
+            if error.reply.code not in _GONE:
+                raise
+            return False
+        return True
+
     async def _insist(
         self, work: Callable[[], Awaitable[Reply]], again: Callable[[], Awaitable[None]]
     ) -> Reply:
@@ -157,17 +170,18 @@ class GatewayDesk:
             self._hang_up()
             raise
 
-    async def _connect(self) -> None:
-        self._upstream = await Upstream.open(self._office.socket, self._client)
-        self._known.size_limit = self._upstream.size_limit
-
     async def _repeat(self) -> None:
         """Say again what was said of this message until now."""
         if self._offer is None:
             raise StoreUnusable("the connection to maildropd was lost")
-        await self._connect()
-        for command in (_mail(self._offer), *map(_rcpt, self._named)):
-            await self._ask(command)
+        said = (_mail(self._offer), *map(_rcpt, self._named))
+        try:
+            upstream = await Upstream.open(self._office.socket, self._client, said)
+        except (Refused, PutOff) as error:
+            self._answered = error.reply
+            raise
+        self._upstream = upstream
+        self._known.size_limit = upstream.size_limit
 
     async def _ask(self, command: str) -> Reply:
         try:
@@ -186,6 +200,11 @@ class GatewayDesk:
         if self._upstream is None:
             raise StoreUnusable("the connection to maildropd was lost")
         return self._upstream
+
+
+async def _nothing() -> Reply:
+    """What was to be said was said in connecting."""
+    return Reply(250, "2.0.0")
 
 
 def _mail(offer: Offer) -> str:

@@ -3,7 +3,7 @@
 
 import asyncio
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -37,8 +37,10 @@ class Upstream:
         self.size_limit = 0  # as the daemon announces it; 0: none
 
     @classmethod
-    async def open(cls, path: Path, client: Client | None) -> "Upstream":
-        """Connect, and say for whom; raise ``MailError``."""
+    async def open(
+        cls, path: Path, client: Client | None, commands: Sequence[str] = ()
+    ) -> "Upstream":
+        """Connect, say for whom, and begin with some commands; raise ``MailError``."""
         try:
             reader, writer = await asyncio.open_unix_connection(path, limit=_LINE_LIMIT)
         except OSError as error:
@@ -47,22 +49,27 @@ class Upstream:
         upstream = cls(reader, writer)
         with ExitStack() as undo:
             undo.callback(upstream.close)
-            await upstream.hello(client)
+            await upstream.hello(client, commands)
             undo.pop_all()
         return upstream
 
-    async def hello(self, client: Client | None) -> None:
-        """Say for whom we speak, and hear what may be said."""
+    async def hello(self, client: Client | None, commands: Sequence[str]) -> None:
+        """Say for whom we speak, and hear what may be said.
+
+        All in one write: what follows a refused XCLIENT names recipients at most.
+        """
+        introduction = () if client is None else (_xclient(client),)
+        words = (*introduction, "EHLO maildropd-smtp", *commands)
+        said = "".join(f"{word}\r\n" for word in words)
+        self._writer.write(said.encode("utf-8", "surrogateescape"))
         await self._heard()
-        if client is not None:
-            await self.ask(
-                f"XCLIENT ADDR={client.address} PORT={client.port}"
-                f" DESTADDR={client.server_address} DESTPORT={client.server_port}"
-            )
-        self._writer.write(b"EHLO maildropd-smtp\r\n")
+        for _ in introduction:
+            await self._heard()
         for line in await self._lines():
             if found := _SIZE.match(line):
                 self.size_limit = int(found[1])
+        for _ in commands:
+            await self._heard()
 
     async def ask(self, command: str) -> Reply:
         """Say a command; return a positive reply, or raise what it means."""
@@ -124,6 +131,13 @@ class _Lines(list[str]):
     def __init__(self, texts: Iterable[str], reply: Reply) -> None:
         super().__init__(texts)
         self.reply = reply
+
+
+def _xclient(client: Client) -> str:
+    return (
+        f"XCLIENT ADDR={client.address} PORT={client.port}"
+        f" DESTADDR={client.server_address} DESTPORT={client.server_port}"
+    )
 
 
 def _lost() -> StoreUnusable:
