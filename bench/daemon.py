@@ -92,7 +92,7 @@ class Daemon:
         return meter.cpu([self.pid])
 
     def _listen(self) -> None:
-        # To the end, as systemd does: who is not heard has to wait.
+        # As systemd does, to the end: where nobody reads, the daemon waits.
         while said := self._notify.recv(4096):
             if b"READY=1" in said:
                 self._ready = time.monotonic()

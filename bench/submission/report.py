@@ -13,7 +13,8 @@ Turns = Mapping[str, Sequence[Turn]]  # by the contender's name
 
 def tables(contenders: Sequence[Contender], turns: Turns) -> str:
     """Return all of them as Markdown; the first contender is the measure."""
-    return f"{_sendmails(contenders, turns)}\n\n{_sockets(turns)}"
+    parts = (_sendmails(contenders, turns), _sockets(turns), _programs(turns))
+    return "\n\n".join(parts)
 
 
 def told(name: str, found: Turn) -> str:
@@ -25,6 +26,8 @@ def told(name: str, found: Turn) -> str:
     for socket in dict.fromkeys(socket for socket, _ in found.accepted):
         rates = [f"{way} {found.accepted[socket, way]:,.0f}/s" for way in WAYS]
         text += f"\n    {socket}: {', '.join(rates)}"
+    for way, rate in found.running.items():
+        text += f"\n    a program, {way}: {rate:,.0f}/s"
     return text
 
 
@@ -61,6 +64,15 @@ def _sockets(turns: Turns) -> str:
             rate = rates[socket, way]
             cells += [f"{rate:,.0f}", _times(rate, rates[sockets[0], way])]
         lines.append(cells)
+    return markdown(lines)
+
+
+def _programs(turns: Turns) -> str:
+    lines = [["one running Python program", "messages/s"]]
+    for found in turns.values():
+        for way in found[0].running:
+            rate = median(turn.running[way] for turn in found)
+            lines.append([way, f"{rate:,.0f}"])
     return markdown(lines)
 
 

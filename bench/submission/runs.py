@@ -14,7 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench import mails
+from bench.daemon import HOME
 from bench.sink import environ
+from bench.submission import client
 from bench.submission.contender import Call, Contender
 from bench.submission.smarthost import Smarthost
 
@@ -38,6 +40,7 @@ class Scale:
     parallel: int = 125  # mails, eight at a time
     single: int = 10  # mails waited for at the smarthost
     source: int = 500  # mails of smtp-source
+    running: int = 800  # mails of a program that goes on running
 
 
 QUICK = Scale(rounds=1)
@@ -51,6 +54,7 @@ class Turn:
     parallel: float  # mails per second
     delivered: Sequence[float]  # seconds from the start to the final dot
     accepted: Mapping[tuple[str, str], float]  # by socket and way, per second
+    running: Mapping[str, float]  # a program's mails per second, by its way
 
 
 class Course:
@@ -77,6 +81,7 @@ class Course:
                 for socket, where in contender.smtp.items()
                 for way in WAYS
             },
+            running=self._running(contender.process) if contender.process else {},
         )
 
     def _sent(
@@ -108,6 +113,22 @@ class Course:
         if contender.delivers:
             self._settle(before + count)
         return rate
+
+    def _running(self, sockets: Path) -> dict[str, float]:
+        found = {}
+        for way in client.WAYS:
+            before, count = self._smarthost.taken(), self._scale.running
+            command = [sys.executable, "-m", "bench.submission.client", way]
+            done = subprocess.run(
+                [*command, sockets, str(count)],
+                check=True,
+                stdout=subprocess.PIPE,
+                cwd=HOME,
+                timeout=120,
+            )
+            found[way] = float(done.stdout)
+            self._settle(before + count)
+        return found
 
     def _settle(self, count: int) -> float:
         last = self._smarthost.wait_for(count)
