@@ -34,15 +34,16 @@ class Frame:
         *words, rest = rest.split(b"\0", int(count))
         if magic != b"#!sendmail" or len(words) != int(count) or len(key) != 32:
             raise ValueError(octets[:200])
-        content, is_whole = bytearray(), False
-        while rest and not is_whole:
-            length, mark, rest = rest.partition(b"\n")
-            if int(length) == 0 and mark:
-                is_whole = True
-            content += rest[: int(length)]
-            rest = rest[int(length) :]
-        if rest:
-            raise ValueError(rest[:200])
+        content, is_whole, at = bytearray(), False, 0
+        while at < len(rest) and not is_whole:
+            mark = rest.find(b"\n", at)
+            end = mark if mark >= 0 else len(rest)
+            length, start = int(rest[at:end]), end + 1
+            is_whole = length == 0 and mark >= 0
+            content += rest[start : start + length]
+            at = start + length
+        if rest[at:]:
+            raise ValueError(rest[at : at + 200])
         return cls(
             key=bytes.fromhex(key.decode()).hex(),
             words=tuple(words),
