@@ -36,7 +36,6 @@ DOWNLOADED = (
     "autopkgtest",
     "libsasl2-modules",
     "postfix",
-    "python3-aiosmtpd",
     "python3-daemon",
     "python3-pyinotify",
     "python3-sdnotify",

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The daemon's own desk: what SMTP brings goes through policies into the store."""
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -11,6 +12,7 @@ from maildropd.edge.smtp.grammar import Named, Offer
 from maildropd.host import tcp_owner
 from maildropd.mail.draft import Draft, Recipient
 from maildropd.mail.envelope import DEFAULT_TERMS, Submitter, Terms
+from maildropd.mail.errors import NotNow
 from maildropd.mail.event import Journal
 from maildropd.mail.reply import Reply
 from maildropd.mail.submission_events import SubmissionRefused
@@ -75,6 +77,9 @@ class LocalDesk:
 
     async def offer(self, offer: Offer) -> None:
         """Ask whether mail from there would be refused."""
+        if self._is_ourselves():
+            words = "our own mail comes back: the relay is this host's maildropd-smtp"
+            raise NotNow(words, Reply(451, "4.4.6", words))
         self._gate.check_sender(offer.reverse_path, self._submitter)
         self._offer = offer
         self._recipients = []
@@ -138,6 +143,11 @@ class LocalDesk:
             ret=self._offer.ret,
             envid=self._offer.envid,
         )
+
+    def _is_ourselves(self) -> bool:
+        """Tell whether the client is our own relay, which would never end."""
+        own = os.geteuid()
+        return self._submitter.surmised and own != 0 and self._submitter.uid == own
 
     @property
     def _gate(self) -> Gate:
