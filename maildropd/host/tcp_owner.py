@@ -13,7 +13,8 @@ from ipaddress import ip_address
 from pathlib import Path
 
 TABLES = Path("/proc/self/net")
-_UID = 7  # the column
+_UID, _INODE = 7, 9  # the columns
+_NOBODYS = "0"
 
 
 def owner(
@@ -27,7 +28,9 @@ def owner(
         at = table.find(f" {key} ")
         if at >= 0:
             line = table[table.rfind("\n", 0, at) + 1 : table.find("\n", at)]
-            return int(line.split()[_UID])
+            columns = line.split()
+            # A socket that its owner has closed belongs to root in this table.
+            return None if columns[_INODE] == _NOBODYS else int(columns[_UID])
     return None
 
 

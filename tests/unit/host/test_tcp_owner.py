@@ -26,6 +26,19 @@ def test_the_owner_of_a_connection_is_in_the_kernels_table(address: str) -> None
             assert tcp_owner.owner(peer, own) == os.geteuid()
 
 
+def test_who_has_closed_his_socket_is_nobody() -> None:
+    """The table then shows root, and a rule for root would hold for anybody."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        client = socket.create_connection(listener.getsockname())
+        connection, _ = listener.accept()
+        with connection:
+            ends = tcp_owner.ends(connection)
+            client.close()
+            assert connection.recv(1) == b""
+
+            assert tcp_owner.owner(*ends) is None
+
+
 def test_a_connection_that_is_not_there_has_no_owner() -> None:
     assert tcp_owner.owner(("127.0.0.1", 1), ("127.0.0.1", 2)) is None
 
