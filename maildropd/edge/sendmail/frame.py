@@ -13,7 +13,8 @@ from maildropd.mail.errors import Malformed
 MAGIC = b"#!sendmail\0"
 _HEAD_LIMIT = 2 * 1024 * 1024 + 64  # the kernel's for arguments, by default
 _WORDS_LIMIT = 100_000
-_KEY = re.compile(rb"[0-9a-f]{32}")
+_BEGINNING = re.compile(rb"#!sendmail\0([0-9a-f]{32})\0([0-9]{1,6})\0")
+_BEGINNING_LIMIT = 51
 _LENGTH = re.compile(rb"(0|[1-9][0-9]{0,11})\n")
 _LENGTH_LIMIT = 13
 
@@ -27,6 +28,8 @@ class Frame:
         self.words: Sequence[str] | None = None  # once all of them are here
         self.ended = False
         self._held = bytearray()
+        self._number = 0
+        self._missing = -1  # ends of arguments, once their number is known
         self._left = 0  # octets of the present chunk
 
     def feed(self, octets: bytes) -> bytes:
@@ -34,8 +37,9 @@ class Frame:
         if self.words is not None and not self._held and len(octets) <= self._left:
             self._left -= len(octets)
             return octets
+        known = len(self._held)
         self._held += octets
-        if self.words is None and not self._take_head():
+        if self.words is None and not self._take_head(known):
             return b""
         found = bytearray()
         while not self.ended and self._held:
@@ -50,21 +54,35 @@ class Frame:
             raise Malformed("there is something behind the end of the frame")
         return bytes(found)
 
-    def _take_head(self) -> bool:
-        if not MAGIC.startswith(self._held[: len(MAGIC)]):
-            raise Malformed("this is no frame of sendmail")
-        parts = bytes(self._held).split(b"\0", 3)
-        count = parts[2] if len(parts) > 3 else b""
-        if len(parts) > 3 and not (_KEY.fullmatch(parts[1]) and _is_count(count)):
-            raise Malformed("the frame has no key, or no number of arguments")
-        words = parts[3].split(b"\0", int(count)) if len(parts) > 3 else []
-        if len(parts) < 4 or len(words) <= int(count):
+    def _take_head(self, known: int) -> bool:
+        """Look at what has come since; all of it anew would take for ever."""
+        if self._missing < 0:
+            if not self._take_beginning():
+                return False
+            known = 0
+        self._missing -= self._held.count(0, known)
+        if self._missing > 0:
             if len(self._held) > _HEAD_LIMIT:
                 raise Malformed(f"the arguments have more than {_HEAD_LIMIT} octets")
             return False
-        self.key = parts[1].decode("ascii")
+        words = bytes(self._held).split(b"\0", self._number)
         self._held = bytearray(words.pop())
         self.words = [word.decode("utf-8", "surrogateescape") for word in words]
+        return True
+
+    def _take_beginning(self) -> bool:
+        found = _BEGINNING.match(self._held)
+        if not found:
+            if not MAGIC.startswith(self._held[: len(MAGIC)]):
+                raise Malformed("this is no frame of sendmail")
+            if len(self._held) >= _BEGINNING_LIMIT or self._held.count(0) > 2:
+                raise Malformed("the frame has no key, or no number of arguments")
+            return False
+        self.key = found[1].decode("ascii")
+        self._missing = self._number = int(found[2])
+        if self._number > _WORDS_LIMIT:
+            raise Malformed(f"there are more than {_WORDS_LIMIT} arguments")
+        del self._held[: found.end()]
         return True
 
     def _take_length(self) -> bool:
@@ -77,10 +95,6 @@ class Frame:
         del self._held[: found.end()]
         self.ended = self._left == 0
         return True
-
-
-def _is_count(count: bytes) -> bool:
-    return count.isdigit() and len(count) < 7 and int(count) <= _WORDS_LIMIT
 
 
 class LoneDot:

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a client carries, however it is cut; and where a lone dot ends it."""
 
+import time
+
 import pytest
 
 from maildropd.edge.sendmail.frame import Frame, LoneDot
@@ -90,3 +92,23 @@ def test_a_lone_dot_ends_a_message_however_it_is_cut(
 
 def test_with_i_a_dot_is_text() -> None:
     assert LoneDot(ends=False).feed(b"a\n.\nb") == b"a\n.\nb"
+
+
+def test_words_that_come_octet_by_octet_take_time_of_their_size() -> None:
+    """Looking at all of them anew for each would take hours of processor time."""
+    words = [b"x" * 100] * 5000
+    whole, found = frame(b"sendmail", *words), Frame()
+
+    began = time.process_time()
+    for at in range(0, len(whole), 10):
+        found.feed(whole[at : at + 10])
+
+    assert time.process_time() - began < 5
+    assert found.ended
+    assert len(found.words or ()) == 5001
+
+
+@pytest.mark.parametrize("head", [b"#!sendmail\0" + b"0" * 41, b"#!sendmail\0a\0b\0"])
+def test_what_can_be_no_frame_any_more_is_told_at_once(head: bytes) -> None:
+    with pytest.raises(Malformed):
+        Frame().feed(head)
