@@ -16,15 +16,19 @@ from typing import BinaryIO
 from maildropd.mail.errors import (
     MailError,
     Malformed,
+    NotNow,
     StoreFull,
     StoreUnusable,
     TooLarge,
 )
 from maildropd.mail.message import line_ends_made_plain, split
+from maildropd.mail.reply import Reply
 
 IN_MEMORY = 256 * 1024  # of one message
 _HEAD_LIMIT = 4 * 1024 * 1024
 _PIECE = 256 * 1024
+_FEW = 16 * 1024  # octets that one session may hold whatever others do
+_LATER = Reply(452, "4.3.1", "too much is coming in at once, try again later")
 
 
 class Allowance:
@@ -47,6 +51,30 @@ class Allowance:
         self._left += octets
 
 
+class Holding:
+    """What one session holds beside its message; ``let_go`` of it at its end."""
+
+    def __init__(self, allowance: Allowance, free: int = _FEW) -> None:
+        """Count so many octets for nothing: small things are never refused."""
+        self._allowance = allowance
+        self._free = free
+        self._held = 0
+
+    def take(self, octets: int) -> None:
+        """Hold more; raise ``NotNow`` if all sessions together hold too much."""
+        if self._free >= octets:
+            self._free -= octets
+        elif self._allowance.take(octets):
+            self._held += octets
+        else:
+            raise NotNow("too much is coming in at once, try again later", _LATER)
+
+    def let_go(self) -> None:
+        """Hold nothing any more."""
+        self._allowance.give_back(self._held)
+        self._held = 0
+
+
 class Parcel:
     """One message as it comes; ``close`` it whatever becomes of it."""
 
@@ -54,7 +82,7 @@ class Parcel:
         """Begin with nothing; ``limit`` is the most octets it may have."""
         self._allowance = allowance
         self._limit = limit
-        self._memory: list[bytes] = []
+        self._memory = bytearray()  # a list of small pieces takes many times more
         self._held = 0
         self._file: BinaryIO | None = None
         self.size = 0
@@ -68,7 +96,7 @@ class Parcel:
             fits = self._held + len(octets) <= IN_MEMORY
             if fits and self._allowance.take(len(octets)):
                 self._held += len(octets)
-                self._memory.append(octets)
+                self._memory += octets
                 return
             self._file = self._moved_out()
         self._put(self._file, octets)
@@ -81,17 +109,14 @@ class Parcel:
     def head(self) -> bytes:
         """Return its beginning: all of it, or as much as a header may have."""
         if self._file is None:
-            whole = b"".join(self._memory)
-            self._memory = [whole]
-            return whole
+            return bytes(self._memory)
         self._file.seek(0)
         return self._file.read(_HEAD_LIMIT)
 
     def after(self, start: int) -> Iterator[bytes]:
         """Yield what follows so many octets."""
         if self._file is None:
-            rest = self.head()[start:]
-            if rest:
+            if rest := bytes(self._memory[start:]):
                 yield rest
             return
         self._file.seek(start)
@@ -102,7 +127,7 @@ class Parcel:
         """Let go of everything."""
         self._allowance.give_back(self._held)
         self._held = 0
-        self._memory = []
+        self._memory = bytearray()
         if self._file is not None:
             self._file.close()
 
@@ -112,14 +137,13 @@ class Parcel:
             file = tempfile.TemporaryFile(dir=folder, buffering=0)  # noqa: SIM115 (close)
         except OSError as error:
             raise _translated(error) from error
-        for piece in self._memory:
-            self._put(file, piece)
-        self._memory = []
+        self._put(file, self._memory)
+        self._memory = bytearray()
         self._allowance.give_back(self._held)
         self._held = 0
         return file
 
-    def _put(self, file: BinaryIO, octets: bytes) -> None:
+    def _put(self, file: BinaryIO, octets: bytes | bytearray) -> None:
         rest = memoryview(octets)
         try:
             while rest:

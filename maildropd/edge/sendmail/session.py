@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import suppress
 
 from maildropd.edge.entry import Entry
-from maildropd.edge.parcel import Allowance, Parcel
+from maildropd.edge.parcel import Allowance, Holding, Parcel
 from maildropd.edge.sendmail.arguments import Invocation, Mode, Usage, parse
 from maildropd.edge.sendmail.clerk import Answer, Clerk
 from maildropd.edge.sendmail.frame import Frame, LoneDot
@@ -58,24 +58,34 @@ class Session:
     async def _done(
         self, clerk: Clerk, allowance: Allowance, entry: Entry
     ) -> AsyncIterator[Answer]:
-        frame = Frame()
-        first = await self._head(frame)
-        found = parse(frame.words or ())
-        if found.mode is not Mode.DELIVER:
-            answers = clerk.answer(found, self._peer, self._submitter)
-            return _in_a_thread(answers)
-        parcel = Parcel(allowance, entry.gate.size_limit(self._submitter))
+        frame, held = Frame(), Holding(allowance)
         try:
-            await self._content(frame, first, parcel, LoneDot(ends=found.dot_ends))
-            return await self._stored(found, frame.key, parcel, entry)
+            first = await self._head(frame, held)
+            found = parse(frame.words or ())
+            if found.mode is not Mode.DELIVER:
+                answers = clerk.answer(found, self._peer, self._submitter)
+                return _in_a_thread(answers)
+            parcel = Parcel(allowance, entry.gate.size_limit(self._submitter))
+            try:
+                await self._content(frame, first, parcel, LoneDot(ends=found.dot_ends))
+                return await self._stored(found, frame.key, parcel, entry)
+            finally:
+                parcel.close()
         finally:
-            parcel.close()
+            held.let_go()
 
-    async def _head(self, frame: Frame) -> bytes:
-        """Hear the arguments; return what of the message came with them."""
+    async def _head(self, frame: Frame, held: Holding) -> bytes:
+        """Hear the arguments; return what of the message came with them.
+
+        They have the time that a piece of the message has: a client knows them
+        all when it begins.
+        """
         content = b""
-        while frame.words is None:
-            content = frame.feed(await self._heard())
+        async with asyncio.timeout(self._idle):
+            while frame.words is None:
+                octets = await self._heard()
+                held.take(len(octets))
+                content = frame.feed(octets)
         return content
 
     async def _content(
