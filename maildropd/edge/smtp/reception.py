@@ -64,7 +64,7 @@ class Reception:
 
     def _make_room(self) -> None:
         if len(self._sessions) >= _MOST:
-            idlest = min(self._sessions.values(), key=lambda wire: wire.waits_since)
+            idlest = min(self._sessions.values(), key=lambda wire: wire.silent_since)
             idlest.abort()
 
     async def _serve(self, wire: Wire) -> None:

@@ -7,19 +7,21 @@ has to be waited for, so that pipelined commands share one write.
 """
 
 import asyncio
+import math
 import socket
 from collections.abc import Callable
 
 from maildropd.edge.smtp.contents import Contents
 from maildropd.edge.smtp.ends import Gone, Overdue
 from maildropd.edge.smtp.grammar import BadLine
+from maildropd.edge.smtp.replies import octets
 from maildropd.mail.reply import Reply
 
 _LINE_LIMIT = 4096  # octets of a command: RFC 3461 and 6531 add to the 512 of old
 _DISCARD_LIMIT = 4 * 1024 * 1024
-_HIGH = 256 * 1024
+_HIGH, _OWED = 64 * 1024, 200  # octets not read yet; replies for one write
+_SILENT = Reply(421, "4.4.2", "silent for too long")
 _LINGER = 5.0  # seconds, and so many octets below, for a client to stop sending
-_WITHOUT_STATUS = (220, 354)
 
 
 class Wire(asyncio.Protocol):
@@ -37,8 +39,9 @@ class Wire(asyncio.Protocol):
         self._wake: asyncio.Future[None] | None = None
         self._full: asyncio.Future[None] | None = None  # the client does not read
         self._replies: list[bytes] = []
-        self._until = 0.0
+        self._until = self._loop.time() + idle
         self._hurried = False  # the wait for a command ends soon, with a word
+        self._is_whole = False  # a message is here, and the last word on it is not
         self._connected: asyncio.Future[None] = self._loop.create_future()
         self._timer: asyncio.TimerHandle | None = None
 
@@ -46,7 +49,6 @@ class Wire(asyncio.Protocol):
         """Begin."""
         assert isinstance(transport, asyncio.Transport)
         self._transport = transport
-        self._until = self._loop.time() + self._idle
         self._timer = self._loop.call_later(self._idle, self._look_at_watch)
         self._connected.set_result(None)
 
@@ -93,17 +95,13 @@ class Wire(asyncio.Protocol):
         return found
 
     @property
-    def waits_since(self) -> float:
-        """Since when, by the loop's clock, the client has been waited for."""
-        return self._until - self._idle
+    def silent_since(self) -> float:
+        """By the loop's clock, since when; never, while a message is being stored."""
+        return math.inf if self._is_whole else self._until - self._idle
 
     def say(self, reply: Reply, *more: str) -> None:
         """Reply; with more lines, the reply's text is the first."""
-        lines = [reply.text, *more]
-        for text in lines[:-1]:
-            self._replies.append(f"{reply.code}-{text}\r\n".encode("ascii", "replace"))
-        status = "" if more or reply.code in _WITHOUT_STATUS else reply.status
-        self._replies.append(_line(reply.code, status, lines[-1]))
+        self._replies.append(octets(reply, *more))
 
     async def flush(self) -> None:
         """Send what was said; raise ``Gone`` if nobody takes it."""
@@ -130,8 +128,10 @@ class Wire(asyncio.Protocol):
 
         Raise ``BadLine`` once a line that is none, or has no end, is over.
         """
+        if len(self._replies) > _OWED:  # the client may not hear any of them
+            await self.flush()
         self._until = self._loop.time() + self._idle
-        seen = 0
+        self._is_whole, seen = False, 0
         while (end := self._buffer.find(b"\n", seen)) < 0:
             seen = len(self._buffer)
             if seen > _LINE_LIMIT:
@@ -155,11 +155,11 @@ class Wire(asyncio.Protocol):
         """
         contents = Contents()
         while True:
-            piece = contents.feed(self._taken())
-            if piece:
+            if piece := contents.feed(self._taken()):
                 take(piece)
             if contents.rest is not None:
                 self._buffer[:0] = contents.rest
+                self._is_whole = True
                 return
             if self._ended:
                 raise Gone
@@ -180,6 +180,13 @@ class Wire(asyncio.Protocol):
             pass  # nobody listens any more
         finally:
             self._transport.close()
+
+    def dismiss(self, reply: Reply) -> None:
+        """Break off, with a last word if the client hears what was said before."""
+        if self._transport and not self._transport.get_write_buffer_size():
+            self._transport.write(octets(reply))
+            self._transport.close()  # from here on only what is unheard is lost
+        self.abort()
 
     def abort(self) -> None:
         """Break off."""
@@ -236,14 +243,7 @@ class Wire(asyncio.Protocol):
                 self._wake.set_exception(Overdue())
             return
         if left <= 0 and waits:
-            self.abort()
+            self.dismiss(_SILENT)
             return
         least = 0.01 if self._hurried else 1.0
         self._timer = self._loop.call_later(max(left, least), self._look_at_watch)
-
-
-def _line(code: int, status: str, text: str) -> bytes:
-    words = " ".join(filter(None, (status, text)))
-    # A reply is one line of ASCII, whatever it quotes.
-    plain = "".join(c if c.isprintable() else " " for c in words)[:450]
-    return f"{code} {plain}\r\n".encode("ascii", "replace")

@@ -235,10 +235,10 @@ def test_within_a_message_nobody_becomes_somebody_else(desk: MailDesk) -> None:
     assert codes(lines)[-1] == 503
 
 
-def test_who_says_nothing_is_left_in_the_end(desk: MailDesk) -> None:
+def test_who_says_nothing_is_left_in_the_end_and_told_so(desk: MailDesk) -> None:
     async def silent(reader: asyncio.StreamReader, _: asyncio.StreamWriter) -> None:
         assert (await reader.readline()).startswith(b"220 ")
-        assert await reader.read() == b""
+        assert await reader.read() == b"421 4.4.2 silent for too long\r\n"
 
     asyncio.run(converse(desk, silent, idle=0.05))
 
