@@ -39,7 +39,7 @@ from maildropd.policy.rules import Rules
 
 _HOUSE = 64  # descriptors; see shares.py for the relays'
 _FEW = 4
-_MEMORY = 32 * 1024 * 1024  # octets of messages that are coming in
+_MEMORY = 12 * 1024 * 1024  # octets of messages that are coming in
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,15 +93,14 @@ def doors(
 ) -> Doors:
     """Build the doors; ``present`` is asked for the entry of each moment."""
     journal = lodge.surroundings.journal
+    limits = config.submission
+    most = min(limits.max_connections, _places(descriptors.allowed()))
+    crowd = Crowd(most, _share(most, present))
     office = Office(
         entry=present,
         allowance=Allowance(_MEMORY, config.daemon.state_directory),
         journal=journal,
-    )
-    limits = config.submission
-    crowd = Crowd(
-        min(limits.max_connections, _places(descriptors.allowed())),
-        lambda peer: present().gate.connection_limit(_submitter("", peer, None)),
+        crowd=crowd,
     )
     talks = Talks()
     smtp = Door(
@@ -126,6 +125,18 @@ def doors(
 def _places(limit: int) -> int:
     """Return how many sessions leave the rest of the house its descriptors."""
     return max(_FEW, (limit - _HOUSE) // 2)
+
+
+def _share(most: int, present: Callable[[], Entry]) -> Callable[[Peer], int]:
+    """Return how many connections a user may have; a gateway's are its clients'."""
+
+    def share(peer: Peer) -> int:
+        gate, who = present().gate, _submitter("", peer, None)
+        if gate.may_speak_for_others(who):
+            return most
+        return gate.connection_limit(who)
+
+    return share
 
 
 def _smtp(config: Config, office: Office, lodge: Lodge, talks: Talks) -> Serve:

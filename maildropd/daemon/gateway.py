@@ -22,8 +22,9 @@ from maildropd.host.journal import open_journal
 from maildropd.host.notify import Notifier
 from maildropd.host.process import host_name
 
-_MEMORY = 16 * 1024 * 1024
+_MEMORY = 4 * 1024 * 1024
 _TICK = 10.0
+_BACKLOG = 256  # so many are also accepted before the first of them is served
 
 
 def run(daemon: Path, addresses: Sequence[tuple[str, int]]) -> int:
@@ -54,7 +55,7 @@ async def _serve(reception: Reception, listeners: Sequence[socket.socket]) -> No
         loop.add_signal_handler(number, stopped.set)
     await reception.learn()
     servers = [
-        await loop.create_server(reception.accept, sock=one, backlog=1024)
+        await loop.create_server(reception.accept, sock=one, backlog=_BACKLOG)
         for one in listeners
     ]
     with closing(Notifier()) as notifier:

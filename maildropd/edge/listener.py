@@ -44,7 +44,7 @@ class Crowd:
         """Let in ``most`` at a time, and of each user what ``limit`` says."""
         self.most = most
         self._limit = limit
-        self._of: Counter[int] = Counter()
+        self._of: Counter[int | None] = Counter()  # None: users nobody knows
         self._all = 0
 
     def why_not(self, peer: Peer) -> str:
@@ -58,15 +58,31 @@ class Crowd:
 
     def enter(self, peer: Peer) -> None:
         """Count one more."""
-        self._of[peer.uid] += 1
         self._all += 1
+        self._count(peer.uid, 1)
 
     def leave(self, peer: Peer) -> None:
         """Count one less."""
         self._all -= 1
-        self._of[peer.uid] -= 1
-        if not self._of[peer.uid]:
-            del self._of[peer.uid]
+        self._count(peer.uid, -1)
+
+    def hand_over(self, whose: int | None, to: int | None, most: int) -> bool:
+        """Count a gateway's connection as its client's, unless he has so many."""
+        if self._of[to] >= most:
+            return False
+        self._count(whose, -1)
+        self._count(to, 1)
+        return True
+
+    def take_back(self, whose: int | None, by: int | None) -> None:
+        """Count it as the gateway's again."""
+        self._count(whose, -1)
+        self._count(by, 1)
+
+    def _count(self, uid: int | None, more: int) -> None:
+        self._of[uid] += more
+        if not self._of[uid]:
+            del self._of[uid]
 
 
 class Listener:

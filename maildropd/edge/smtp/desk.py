@@ -42,7 +42,7 @@ class Desk(Protocol):
         ...
 
     def introduce(self, client: Client) -> None:
-        """Speak for this client from now on."""
+        """Speak for this client from now on; raise ``MailError`` if not for him."""
         ...
 
     async def offer(self, offer: Offer) -> None:

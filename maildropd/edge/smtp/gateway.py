@@ -5,14 +5,15 @@ Each command is read, understood, and written anew for the daemon, which has
 the last word on every sender, recipient and message.
 """
 
+import asyncio
 import secrets
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
-from maildropd.edge.parcel import Allowance, Parcel
+from maildropd.edge.parcel import Allowance, Holding, Parcel
 from maildropd.edge.smtp.desk import Client
 from maildropd.edge.smtp.grammar import Named, Offer
 from maildropd.edge.smtp.upstream import PutOff, Refused, Upstream
@@ -22,7 +23,8 @@ from maildropd.mail.reply import Reply
 from maildropd.mail.submission_events import SubmissionRefused
 
 _TOLD = 20  # refusals of one session, in the log
-_GONE = (421, 451)  # the daemon stops, or is not there
+_GONE = ("4.3.0", "4.3.2")  # the daemon stops, or is not there
+_AT_ONCE = 16  # clients that ask the daemon to be let in
 
 
 class Known:
@@ -41,6 +43,11 @@ class Office:
     socket: Path  # the daemon's
     allowance: Allowance
     journal: Journal
+    # Else a thousand clients at once take all places at the daemon's door, only
+    # to hear that they are too many.
+    opening: asyncio.Semaphore = field(
+        default_factory=lambda: asyncio.Semaphore(_AT_ONCE)
+    )
 
 
 class GatewayDesk:
@@ -58,6 +65,12 @@ class GatewayDesk:
         self._upstream: Upstream | None = None
         self._offer: Offer | None = None  # of the message that was begun
         self._named: list[Named] = []
+        self._held = Holding(office.allowance)
+
+    @property
+    def is_at_work(self) -> bool:
+        """Whether the daemon has let this client in."""
+        return self._upstream is not None
 
     @property
     def size_limit(self) -> int:
@@ -75,17 +88,18 @@ class GatewayDesk:
 
     async def offer(self, offer: Offer) -> None:
         """Pass MAIL on, with a key of ours if the client has none."""
-        self._named = []
+        self._forget()
         self._offer = replace(offer, key=offer.key or f"gw-{secrets.token_hex(16)}")
         try:
             if self._upstream is None or not await self._is_offered():
                 await self._insist(_nothing, self._repeat)
         except MailError:
-            self._offer = None
+            self._forget()
             raise
 
     async def name(self, named: Named) -> None:
         """Pass RCPT on."""
+        self._held.take(named.weight)
         await self._insist(partial(self._ask, _rcpt(named)), self._repeat)
         self._named.append(named)
 
@@ -106,17 +120,18 @@ class GatewayDesk:
         try:
             return await self._insist(send, self._repeat)
         finally:
-            self._offer = None
+            self._forget()
 
     async def reset(self) -> None:
         """Forget the message, there too."""
         if self._offer is not None and self._upstream is not None:
             with suppress(MailError):  # the next message asks anew
                 await self._ask("RSET")
-        self._offer = None
+        self._forget()
 
     async def close(self) -> None:
         """Hang up."""
+        self._forget()
         self._hang_up()
 
     def refused(self, what: str, reply: Reply) -> None:
@@ -142,7 +157,7 @@ class GatewayDesk:
             await self._ask(_mail(self._offer))
         except (StoreUnusable, PutOff) as error:
             self._hang_up()
-            if error.reply.code not in _GONE:
+            if error.reply.status not in _GONE:
                 raise
             return False
         return True
@@ -161,7 +176,7 @@ class GatewayDesk:
             return await work()
         except (StoreUnusable, PutOff) as error:
             self._hang_up()
-            if error.reply.code not in _GONE:
+            if error.reply.status not in _GONE:
                 raise
         try:
             await again()
@@ -176,7 +191,9 @@ class GatewayDesk:
             raise StoreUnusable("the connection to maildropd was lost")
         said = (_mail(self._offer), *map(_rcpt, self._named))
         try:
-            upstream = await Upstream.open(self._office.socket, self._client, said)
+            async with self._office.opening:
+                path, client = self._office.socket, self._client
+                upstream = await Upstream.open(path, client, said)
         except (Refused, PutOff) as error:
             self._answered = error.reply
             raise
@@ -189,6 +206,12 @@ class GatewayDesk:
         except (Refused, PutOff) as error:
             self._answered = error.reply
             raise
+
+    def _forget(self) -> None:
+        self._offer = None
+        self._named = []
+        self._held.let_go()
+        self._held = Holding(self._office.allowance)
 
     def _hang_up(self) -> None:
         upstream, self._upstream = self._upstream, None

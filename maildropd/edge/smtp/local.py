@@ -4,9 +4,11 @@
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
+from typing import Protocol
 
 from maildropd.edge.entry import Entry, Gate
-from maildropd.edge.parcel import Allowance, Parcel, header_of
+from maildropd.edge.parcel import Allowance, Holding, Parcel, header_of
 from maildropd.edge.smtp.desk import Client
 from maildropd.edge.smtp.grammar import Named, Offer
 from maildropd.host import tcp_owner
@@ -18,6 +20,19 @@ from maildropd.mail.reply import Reply
 from maildropd.mail.submission_events import SubmissionRefused
 
 _TOLD = 20  # refusals of one session, in the log
+_TOO_MANY = Reply(421, "4.7.0", "too many connections of yours, try again later")
+
+
+class Crowd(Protocol):
+    """Who is there, by user; edge/listener.py."""
+
+    def hand_over(self, whose: int | None, to: int | None, most: int) -> bool:
+        """Count a gateway's connection as its client's, unless he has so many."""
+        ...
+
+    def take_back(self, whose: int | None, by: int | None) -> None:
+        """Count it as the gateway's again."""
+        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,6 +42,7 @@ class Office:
     entry: Callable[[], Entry]  # that of the present configuration
     allowance: Allowance
     journal: Journal
+    crowd: Crowd
 
 
 class LocalDesk:
@@ -38,7 +54,9 @@ class LocalDesk:
         self._submitter = office.entry().gate.known(submitter)
         self._offer = Offer(reverse_path=None)
         self._recipients: list[Recipient] = []
+        self._held = Holding(office.allowance)
         self._told = 0
+        self._give_back: Callable[[], None] = lambda: None
 
     @property
     def size_limit(self) -> int:
@@ -62,7 +80,7 @@ class LocalDesk:
         What is looked up is marked: the gateway's own uid is certain, but says
         nothing about the mail.
         """
-        uid = None
+        uid, gateway = None, self._submitter.uid
         if tcp_owner.is_loopback(client.address):
             ends = (client.address, client.port)
             uid = tcp_owner.owner(ends, (client.server_address, client.server_port))
@@ -74,6 +92,10 @@ class LocalDesk:
                 surmised=uid is not None,
             )
         )
+        most = self._gate.connection_limit(self._submitter)
+        if not self._office.crowd.hand_over(gateway, uid, most):
+            raise NotNow(_TOO_MANY.text, _TOO_MANY)
+        self._give_back = partial(self._office.crowd.take_back, uid, gateway)
 
     async def offer(self, offer: Offer) -> None:
         """Ask whether mail from there would be refused."""
@@ -82,11 +104,11 @@ class LocalDesk:
             raise NotNow(words, Reply(451, "4.4.6", words))
         self._gate.check_sender(offer.reverse_path, self._submitter)
         self._offer = offer
-        self._recipients = []
 
     async def name(self, named: Named) -> None:
         """Ask whether mail to there would be refused."""
         self._gate.check_recipient(named.forward_path, self._submitter)
+        self._held.take(named.weight)
         terms = DEFAULT_TERMS
         if named.notify or named.orcpt:
             terms = Terms(notify=named.notify, orcpt=named.orcpt)
@@ -110,9 +132,14 @@ class LocalDesk:
     async def reset(self) -> None:
         """Forget the message."""
         self._recipients = []
+        self._held.let_go()
+        self._held = Holding(self._office.allowance)
 
     async def close(self) -> None:
-        """Do nothing: there is nothing to let go of."""
+        """Let go of what is held."""
+        await self.reset()
+        self._give_back()
+        self._give_back = lambda: None
 
     def refused(self, what: str, reply: Reply) -> None:
         """Log it, with who it was; one that goes on and on is known by then."""
