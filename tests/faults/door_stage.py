@@ -68,8 +68,8 @@ class Stage:
         with self.connect(door, uid) as talk:
             return by_sendmail(talk, mail) if door == SENDMAIL else by_smtp(talk, mail)
 
-    def good(self, door: str, uid: int = NOBODY) -> Taken:
-        """Hand over good mail; it arrives soon."""
+    def good(self, door: str, uid: int = OTHER) -> Taken:
+        """Hand over good mail, as somebody else; it arrives soon."""
         mail = Mail(content=b"Subject: good\r\n\r\nA line.\r\n", to=())
         return self.arrives(self.hand_marked(door, mail, uid))
 

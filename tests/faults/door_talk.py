@@ -46,6 +46,18 @@ class Talk:
             for _ in range(most // len(octets)):
                 self._connection.sendall(octets)
 
+    def is_over(self) -> bool:
+        """Tell whether the other side has hung up; what it said is kept."""
+        self._connection.setblocking(False)
+        try:
+            while self._more():
+                pass
+        except BlockingIOError:
+            return False
+        finally:
+            self._connection.settimeout(PATIENCE)
+        return True
+
     def stop(self) -> None:
         """Say no more, and go on listening."""
         with suppress(OSError):
