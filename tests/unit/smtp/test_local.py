@@ -12,6 +12,7 @@ import pytest
 
 from maildropd.edge.entry import Entry
 from maildropd.edge.ferry import Ferry
+from maildropd.edge.listener import Crowd
 from maildropd.edge.parcel import Allowance
 from maildropd.edge.smtp.desk import Client
 from maildropd.edge.smtp.grammar import Named, Offer
@@ -54,6 +55,7 @@ class Room:
             entry=lambda: entry,
             allowance=Allowance(1_000_000, folder),
             journal=self.journal,
+            crowd=Crowd(100, lambda _: 100),
         )
 
     def desk(self, uid: int) -> LocalDesk:
