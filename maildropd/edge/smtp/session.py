@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """One client's dialogue (RFC 5321), from greeting to goodbye.
 
-A session never ends without a reply but when the client hangs up.  What is
-wrong is answered, and too much of it ends the session.
+It ends with a reply, if the client still listens; too much that is wrong, or
+comes to nothing, ends it.
 """
 
 import asyncio
@@ -18,6 +18,7 @@ from maildropd.mail.errors import MailError, TooLarge, TooManyRecipients
 from maildropd.mail.reply import Reply
 
 _MISTAKES = 20  # commands that are none, until we have enough
+_CHATTER = 1000  # commands without a recipient or a message
 _REFUSALS = 1000  # of commands that are right
 _XCLIENT = re.compile(r"([A-Za-z]+)=([0-9A-Za-z.:\[\]-]+)")
 _HELLO = re.compile(r"[\x21-\x7e\x80-\U0010ffff]{1,255}")
@@ -46,7 +47,7 @@ class Session:
         self._recipients = 0
         self._taken = 0
         self._stopping = False
-        self._mistakes = 0
+        self._mistakes = self._chatter = 0
         self._refusals = 0
         self._methods: Mapping[str, Method] = {
             "EHLO": self._ehlo,
@@ -97,6 +98,9 @@ class Session:
             verb, _, argument = line.decode("utf-8", "surrogateescape").partition(" ")
             method = self._methods.get(verb.upper(), self._unknown)
             await method(argument.strip(" "))
+            self._chatter += 1
+            if self._chatter > _CHATTER:
+                self._last(Reply(421, "4.7.0", "too many commands, and no mail"))
         except MailError as error:
             self._refuse(error)
         return True
@@ -115,8 +119,6 @@ class Session:
     def _last(self, reply: Reply) -> None:
         self._wire.say(reply)
         raise _Enough
-
-    # --- who is there
 
     def _greet(self) -> None:
         self._wire.say(Reply(220, "2.0.0", f"{self._hostname} ESMTP maildropd"))
@@ -170,8 +172,6 @@ class Session:
         self._greeted = False
         self._greet()
 
-    # --- the message
-
     async def _mail(self, argument: str) -> None:
         if not self._greeted:
             raise _out_of_order("say EHLO first")
@@ -194,7 +194,7 @@ class Session:
             words = f"more than {self._desk.recipient_limit} recipients"
             raise TooManyRecipients(words, Reply(452, "4.5.3", words))
         await self._desk.name(named)
-        self._recipients += 1
+        self._recipients, self._chatter = self._recipients + 1, 0
         self._wire.say(Reply(250, "2.1.5", "ok"))
 
     async def _data(self, argument: str) -> None:
@@ -211,7 +211,7 @@ class Session:
                 self._desk.refused(str(error), error.reply)
                 self._last(error.reply)
             reply = await self._desk.take(parcel)
-            self._taken += 1
+            self._taken, self._chatter = self._taken + 1, 0
         finally:
             parcel.close()
             await self._forget()

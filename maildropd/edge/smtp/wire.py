@@ -10,6 +10,7 @@ import asyncio
 import math
 import socket
 from collections.abc import Callable
+from typing import cast
 
 from maildropd.edge.smtp.contents import Contents
 from maildropd.edge.smtp.ends import Gone, Overdue
@@ -21,7 +22,7 @@ _LINE_LIMIT = 4096  # octets of a command: RFC 3461 and 6531 add to the 512 of o
 _DISCARD_LIMIT = 4 * 1024 * 1024
 _HIGH, _OWED = 64 * 1024, 200  # octets not read yet; replies for one write
 _SILENT = Reply(421, "4.4.2", "silent for too long")
-_LINGER = 5.0  # seconds, and so many octets below, for a client to stop sending
+_LINGER = 5.0  # seconds for a client to stop sending
 
 
 class Wire(asyncio.Protocol):
@@ -49,6 +50,8 @@ class Wire(asyncio.Protocol):
         """Begin."""
         assert isinstance(transport, asyncio.Transport)
         self._transport = transport
+        sock = transport.get_extra_info("socket")
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _HIGH // 2)
         self._timer = self._loop.call_later(self._idle, self._look_at_watch)
         self._connected.set_result(None)
 
@@ -91,8 +94,7 @@ class Wire(asyncio.Protocol):
         """Wait for the beginning; return the connection, to be asked about."""
         await self._connected
         assert self._transport is not None
-        found: socket.socket = self._transport.get_extra_info("socket")
-        return found
+        return cast(socket.socket, self._transport.get_extra_info("socket"))
 
     @property
     def silent_since(self) -> float:
@@ -126,7 +128,7 @@ class Wire(asyncio.Protocol):
     async def line(self) -> bytes | None:
         """Return the next command without its end; None at the end of all.
 
-        Raise ``BadLine`` once a line that is none, or has no end, is over.
+        Raise ``BadLine`` once a line that is none is over.
         """
         if len(self._replies) > _OWED:  # the client may not hear any of them
             await self.flush()
@@ -138,7 +140,7 @@ class Wire(asyncio.Protocol):
                 await self._skip_line()
                 raise BadLine(f"a line is longer than {_LINE_LIMIT} octets")
             if self._ended:
-                return None  # what has no line end is no command
+                return None
             await self._more()
         line = bytes(self._buffer[: end + 1])
         del self._buffer[: end + 1]
