@@ -28,6 +28,11 @@ class Contender:
     name: str
     call: Call
     syncs: str  # what is on the disk before ``sendmail`` ends
-    delivers: bool = True  # by itself, what was handed over
+    pile: Path | None = None  # of mail that it does not deliver by itself
     smtp: Mapping[str, str]  # where smtp-source comes in, by the name in the table
     process: Path | None = None  # the sockets for a program that goes on running
+
+    @property
+    def delivers(self) -> bool:
+        """Whether it sends on by itself what was handed over."""
+        return self.pile is None

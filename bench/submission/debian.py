@@ -48,7 +48,7 @@ class Peer:
                 environ={},
             ),
             syncs=self._recipe.syncs,
-            delivers=self._recipe.delivers,
+            pile=self.root / self._recipe.piles if self._recipe.piles else None,
             smtp={self._recipe.name: self._recipe.smtp} if self._recipe.smtp else {},
         )
 

@@ -29,7 +29,7 @@ class Recipe:
     daemon: Command = ()  # nothing: every sendmail delivers what it queued
     door: str = ""  # what the daemon makes when it is ready
     syncs: str  # before sendmail ends
-    delivers: bool = True  # by itself
+    piles: str = ""  # where mail is left that it does not deliver by itself
     smtp: str = ""  # for smtp-source
 
 
@@ -105,7 +105,7 @@ DMA_DEFERRED = Recipe(
     name="dma, DEFER",
     package="dma",
     files={"etc/dma/dma.conf": f"{_DMA}DEFER\n"},
-    delivers=False,
+    piles="var/spool/dma",
     syncs="both its files, not their names",
 )
 _SMTPD = f"""\
