@@ -88,8 +88,6 @@ class Wire(asyncio.Protocol):
         if full and not full.done():
             full.set_result(None)
 
-    # --- what a session, or whoever starts it, calls
-
     async def connected(self) -> socket.socket:
         """Wait for the beginning; return the connection, to be asked about."""
         await self._connected
