@@ -39,7 +39,7 @@ from maildropd.policy.rules import Rules
 
 _HOUSE = 64  # descriptors; see shares.py for the relays'
 _FEW = 4
-_MEMORY = 12 * 1024 * 1024  # octets of messages that are coming in
+_MEMORY = 10 * 1024 * 1024  # octets of messages that are coming in
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -130,6 +130,7 @@ class Wire(asyncio.Protocol):
         """
         if len(self._replies) > _OWED:  # the client may not hear any of them
             await self.flush()
+            await asyncio.sleep(0)  # others have their turn
         self._until = self._loop.time() + self._idle
         self._is_whole, seen = False, 0
         while (end := self._buffer.find(b"\n", seen)) < 0:
@@ -187,6 +188,7 @@ class Wire(asyncio.Protocol):
             self._transport.write(octets(reply))
             self._transport.close()  # from here on only what is unheard is lost
         self.abort()
+        self._broken = True
 
     def abort(self) -> None:
         """Break off."""
@@ -206,8 +208,7 @@ class Wire(asyncio.Protocol):
             self._wake = None
 
     def _taken(self) -> bytes:
-        taken = bytes(self._buffer)
-        self._buffer.clear()
+        taken, self._buffer = bytes(self._buffer), bytearray()
         self._resume()
         return taken
 
