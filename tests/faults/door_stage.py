@@ -127,6 +127,7 @@ class Stage:
         yield
         self.good(UNIX)  # and with it, what came before has been seen
         self.good(TCP)
+        self.daemon.wait_for("MessageAccepted", before + 2)
         assert self.daemon.count("MessageAccepted") == before + 2
 
 

@@ -59,7 +59,9 @@ def test_in_two_pieces_it_is_the_same_mail(stage: Stage, door: str) -> None:
             said = talk.all_of_it()
         assert said == b"0 " if door == SENDMAIL else b"queued as" in said
 
-    assert stage.daemon.count("MessageAccepted") == before + len(cuts)
+    stage.good(door)
+    stage.daemon.wait_for("MessageAccepted", before + len(cuts) + 1)
+    assert stage.daemon.count("MessageAccepted") == before + len(cuts) + 1
     contents = {
         taken.content.partition(b"\r\nTo: ")[2]
         for taken in stage.server.delivered
@@ -78,6 +80,7 @@ def test_who_says_all_and_does_not_wait_has_sent_one(stage: Stage, door: str) ->
     stage.daemon.wait_for("MessageAccepted", before + 1)
     stage.good(door)
 
+    stage.daemon.wait_for("MessageAccepted", before + 2)
     assert stage.daemon.count("MessageAccepted") == before + 2
 
 
@@ -93,4 +96,5 @@ def test_the_same_key_is_the_same_mail(stage: Stage, door: str) -> None:
             assert talk.rest()[-2].startswith("250 ")
     stage.good(door)
 
+    stage.daemon.wait_for("MessageAccepted", before + 2)
     assert stage.daemon.count("MessageAccepted") == before + 2
