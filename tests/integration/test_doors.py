@@ -112,6 +112,7 @@ def test_one_mail_comes_of_a_frame_at_the_socket_and_in_the_drop(
 
     assert len(arrived(server, 1)) == 1
     assert len(daemon.of("MessageAccepted")) == 1
+    daemon.stop()  # what was taken is gone from the drop then
     assert list(daemon.drop.iterdir()) == []
 
 

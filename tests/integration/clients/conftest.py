@@ -39,3 +39,10 @@ def stage(request: pytest.FixtureRequest, workshop: Workshop) -> Iterator[Stage]
         stage = Stage(twin=workshop(kind), folder=Path(folder))
         yield stage
         stage.close()
+
+
+@pytest.fixture(autouse=True)
+def unmeasured(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let coverage stay out of the clients: it opens files, and ends later."""
+    for name in ("COVERAGE_PROCESS_START", "COVERAGE_PROCESS_CONFIG"):
+        monkeypatch.delenv(name, raising=False)
