@@ -12,6 +12,9 @@ state_directory = disk/state
 hostname = soak.example
 drain_timeout = 3s
 
+[submission]
+check_senders = no
+
 [queue]
 message_size_limit = 6M
 first_retry = 1s
