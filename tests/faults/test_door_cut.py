@@ -71,17 +71,23 @@ def test_in_two_pieces_it_is_the_same_mail(stage: Stage, door: str) -> None:
 
 
 @pytest.mark.parametrize("door", DOORS)
-def test_who_says_all_and_does_not_wait_has_sent_one(stage: Stage, door: str) -> None:
+def test_who_says_all_and_does_not_wait_has_sent_one_at_most(
+    stage: Stage, door: str
+) -> None:
+    """Who hangs up on our greeting may take his own words back with it."""
     before = stage.daemon.count("MessageAccepted")
 
     with stage.connect(door) as talk:
         talk.say(whole(door))
         talk.stop()
-    stage.daemon.wait_for("MessageAccepted", before + 1)
-    stage.good(door)
+    path = stage.good(door).recipients[0]
 
-    stage.daemon.wait_for("MessageAccepted", before + 2)
-    assert stage.daemon.count("MessageAccepted") == before + 2
+    stage.daemon.until(
+        lambda: any(path in each["MESSAGE"] for each in stage.daemon.events),
+        f"word of {path}",
+    )
+    sent = stage.daemon.count("MessageAccepted") - before - 1
+    assert sent in ({1} if door == SENDMAIL else {0, 1})
 
 
 @pytest.mark.parametrize("door", SMTP)
