@@ -102,7 +102,7 @@ class Service:
         With any error, nothing changes.  Callable from any thread.
         """
         with self._reloading:
-            if not self._running:
+            if not self._running or self._stopped.is_set():
                 return ["maildropd is about to stop"]
             self._notifier.reloading()
             try:
