@@ -9,13 +9,8 @@ from pathlib import Path
 
 from maildropd.config.errors import nearest
 from maildropd.config.lines import Section
-from maildropd.config.model import (
-    Config,
-    QueueConfig,
-    RelayConfig,
-    SubmitterConfig,
-    Tls,
-)
+from maildropd.config.model import Config, QueueConfig, SubmitterConfig
+from maildropd.config.relay import RelayConfig, Tls
 
 Complaint = tuple[Section, str, str]
 

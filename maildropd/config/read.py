@@ -15,7 +15,8 @@ from maildropd.config.errors import ConfigErrors
 from maildropd.config.layout import Layout
 from maildropd.config.limits import LIMITS
 from maildropd.config.lines import Section
-from maildropd.config.model import Config, QueueConfig, RelayConfig, SpoolConfig
+from maildropd.config.model import Config, QueueConfig, SpoolConfig
+from maildropd.config.relay import RelayConfig
 from maildropd.config.said import MODELS, Said, keys
 
 

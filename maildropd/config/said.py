@@ -20,11 +20,11 @@ from maildropd.config.model import (
     DaemonConfig,
     NamesConfig,
     QueueConfig,
-    RelayConfig,
     SpoolConfig,
     SubmissionConfig,
     SubmitterConfig,
 )
+from maildropd.config.relay import RelayConfig
 
 MODELS: Mapping[str, Any] = {
     "daemon": DaemonConfig,

@@ -12,7 +12,8 @@ from datetime import timedelta
 from pathlib import Path
 
 from maildropd.config.errors import ConfigErrors, Mistake, Place
-from maildropd.config.model import Config, RelayConfig
+from maildropd.config.model import Config
+from maildropd.config.relay import RelayConfig
 from maildropd.daemon.engine import Surroundings
 from maildropd.host import credentials
 from maildropd.host.process import host_name

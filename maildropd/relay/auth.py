@@ -10,7 +10,7 @@ import binascii
 import hmac
 from collections.abc import Generator
 
-from maildropd.config.model import Auth, RelayConfig
+from maildropd.config.relay import Auth, RelayConfig
 from maildropd.mail.errors import RouteError, RouteMisconfigured
 from maildropd.mail.reply import Reply
 from maildropd.relay.login import Login

@@ -9,7 +9,7 @@ import socket
 from datetime import timedelta
 from typing import Any
 
-from maildropd.config.model import RelayConfig
+from maildropd.config.relay import RelayConfig
 from maildropd.mail.errors import RouteError
 from maildropd.mail.reply import Reply
 from maildropd.relay.wire import Wire

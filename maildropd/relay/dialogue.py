@@ -5,7 +5,7 @@ In one breath DATA goes out before it is known whether anybody accepts the
 mail; every reply is looked at before a single octet of content follows.
 """
 
-from maildropd.config.model import RelayConfig
+from maildropd.config.relay import RelayConfig
 from maildropd.mail.reply import Reply
 from maildropd.relay.refusal import Step, refusal
 from maildropd.relay.wire import OUT_OF_STEP, Said, Wire

@@ -8,7 +8,7 @@ Whatever goes wrong here says nothing about any message: it is a
 import ssl
 from dataclasses import dataclass
 
-from maildropd.config.model import RelayConfig, Tls
+from maildropd.config.relay import RelayConfig, Tls
 from maildropd.mail.errors import RouteError
 from maildropd.mail.reply import Reply
 from maildropd.relay.auth import authenticate

@@ -9,7 +9,7 @@ import ssl
 import threading
 from datetime import timedelta
 
-from maildropd.config.model import RelayConfig, Tls
+from maildropd.config.relay import RelayConfig, Tls
 from maildropd.host.clock import Clock
 from maildropd.mail.envelope import QueueId
 from maildropd.mail.errors import RouteError, RouteMisconfigured, StoreUnusable

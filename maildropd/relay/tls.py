@@ -4,7 +4,7 @@
 import errno
 import ssl
 
-from maildropd.config.model import RelayConfig
+from maildropd.config.relay import RelayConfig
 from maildropd.mail.errors import RouteError, RouteMisconfigured
 from maildropd.mail.reply import Reply
 from maildropd.relay.wire import Wire

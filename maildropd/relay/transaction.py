@@ -9,7 +9,7 @@ nobody knows, and the recipients wait for another attempt (RFC 1047).
 from collections.abc import Iterable, Sequence
 from datetime import timedelta
 
-from maildropd.config.model import RelayConfig
+from maildropd.config.relay import RelayConfig
 from maildropd.mail.errors import RouteMisconfigured
 from maildropd.mail.outcome import Outcome, Sign
 from maildropd.mail.reply import Reply

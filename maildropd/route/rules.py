@@ -7,7 +7,8 @@ captures, and its mail must not get out because somebody renamed it.
 
 from collections.abc import Iterator, Mapping
 
-from maildropd.config.model import Config, RelayConfig, SubmitterConfig
+from maildropd.config.model import Config, SubmitterConfig
+from maildropd.config.relay import RelayConfig
 from maildropd.mail.envelope import Envelope
 from maildropd.route.base import NextHop, Way
 from maildropd.store.base import LeasedRecipient

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from maildropd.config.model import RelayConfig, Tls
+from maildropd.config.relay import RelayConfig, Tls
 from maildropd.host.clock import SystemClock
 from maildropd.mail.envelope import Envelope, QueueId, Submitter
 from maildropd.relay.base import Delivery

@@ -9,7 +9,7 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any, Self
 
-from maildropd.config.model import RelayConfig, Tls
+from maildropd.config.relay import RelayConfig, Tls
 from maildropd.relay.login import Login
 from tests.fakes import actions
 from tests.fakes.actions import Action, raw, reply, reply_and_close, then, usual

@@ -12,7 +12,7 @@ from concurrent.futures import Future
 from datetime import timedelta
 from pathlib import Path
 
-from maildropd.config.model import RelayConfig
+from maildropd.config.relay import RelayConfig
 from maildropd.host.clock import SystemClock
 from maildropd.host.heartbeat import Heartbeats
 from maildropd.mail.envelope import Envelope, QueueId, Submission, Submitter, queue_id

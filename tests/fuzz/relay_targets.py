@@ -15,7 +15,7 @@ from typing import cast
 
 import pytest
 
-from maildropd.config.model import Auth, RelayConfig, Tls
+from maildropd.config.relay import Auth, RelayConfig, Tls
 from maildropd.mail.errors import RouteError
 from maildropd.mail.events import RecipientDeferred
 from maildropd.mail.outcome import Disposition, Outcome

@@ -14,8 +14,9 @@ import pytest
 from maildropd.config import limits, values
 from maildropd.config.errors import ConfigErrors
 from maildropd.config.layout import Layout
-from maildropd.config.model import Config, Tls
+from maildropd.config.model import Config
 from maildropd.config.read import read
+from maildropd.config.relay import Tls
 from maildropd.host import credentials
 from maildropd.mail.envelope import is_queue_id
 from maildropd.store.rows import number

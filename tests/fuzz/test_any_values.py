@@ -9,8 +9,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from maildropd.config.layout import Layout
-from maildropd.config.model import Auth, Config, Tls
+from maildropd.config.model import Config
 from maildropd.config.read import read
+from maildropd.config.relay import Auth, Tls
 from maildropd.mail.envelope import is_queue_id, queue_id
 from maildropd.mail.reply import Reply
 from maildropd.queue.backoff import Backoff

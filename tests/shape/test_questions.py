@@ -12,8 +12,9 @@ from pathlib import Path
 import pytest
 
 from maildropd.config.layout import Layout
-from maildropd.config.model import Config, Tls
+from maildropd.config.model import Config
 from maildropd.config.read import read
+from maildropd.config.relay import Tls
 from tests.shape.house import ROOT
 
 DEBIAN = ROOT / "packaging" / "debian"

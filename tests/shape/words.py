@@ -14,11 +14,11 @@ from maildropd.config.model import (
     DaemonConfig,
     NamesConfig,
     QueueConfig,
-    RelayConfig,
     SpoolConfig,
     SubmissionConfig,
     SubmitterConfig,
 )
+from maildropd.config.relay import RelayConfig
 from maildropd.mail.event import Event
 from maildropd.mail.reply import Reply
 from tests.shape.house import ROOT

@@ -4,7 +4,8 @@
 from datetime import timedelta
 from pathlib import Path
 
-from maildropd.config.model import Auth, Tls, Watch
+from maildropd.config.model import Watch
+from maildropd.config.relay import Auth, Tls
 from tests.unit.config.reading import add_file, read_text
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from maildropd.config import limits, values
-from maildropd.config.model import Tls
+from maildropd.config.relay import Tls
 
 FOLDER = Path("/etc/maildrop")
 

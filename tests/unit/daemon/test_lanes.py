@@ -9,10 +9,10 @@ from maildropd.config.model import (
     Config,
     DaemonConfig,
     NamesConfig,
-    RelayConfig,
     SubmissionConfig,
     SubmitterConfig,
 )
+from maildropd.config.relay import RelayConfig
 from maildropd.daemon import lanes
 
 HERE = Path("/srv")

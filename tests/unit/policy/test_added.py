@@ -7,10 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from maildropd.config.model import (
-    Otherwise,
-    SubmitterConfig,
-)
+from maildropd.config.model import Otherwise, SubmitterConfig
 from maildropd.policy.header import TooManyHops
 from maildropd.policy.senders import SenderRefused
 from tests.fakes.policies import (

@@ -6,10 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from maildropd.config.model import (
-    Otherwise,
-    SubmitterConfig,
-)
+from maildropd.config.model import Otherwise, SubmitterConfig
 from maildropd.mail.address import parse_list
 from maildropd.policy.senders import SenderRefused
 from tests.fakes.policies import (

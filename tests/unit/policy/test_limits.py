@@ -6,13 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from maildropd.config.model import (
-    ByteRate,
-    Otherwise,
-    Rate,
-    Size,
-    SubmitterConfig,
-)
+from maildropd.config.model import ByteRate, Otherwise, Rate, Size, SubmitterConfig
 from maildropd.policy.quota import QuotaExceeded, Quotas
 from maildropd.policy.senders import SenderRefused
 from tests.fakes.clock import FakeClock

@@ -6,7 +6,7 @@ import traceback
 
 import pytest
 
-from maildropd.config.model import Auth, Tls
+from maildropd.config.relay import Auth, Tls
 from maildropd.mail.errors import RouteError, RouteMisconfigured
 from maildropd.relay.login import Login
 from tests.fakes.actions import Action, raw, reply, usual

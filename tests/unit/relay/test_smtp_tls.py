@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from maildropd.config.model import Tls
+from maildropd.config.relay import Tls
 from maildropd.mail.errors import RouteError, RouteMisconfigured
 from maildropd.mail.outcome import Disposition
 from tests.fakes import actions

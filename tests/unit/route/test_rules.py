@@ -10,10 +10,10 @@ from maildropd.config.model import (
     Config,
     DaemonConfig,
     NamesConfig,
-    RelayConfig,
     SubmissionConfig,
     SubmitterConfig,
 )
+from maildropd.config.relay import RelayConfig
 from maildropd.mail.envelope import Envelope, QueueId, Submitter, Terms
 from maildropd.route.base import Way
 from maildropd.route.rules import RulesRouter

@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``[relay NAME]``: every key of a server that takes mail, and its default.
+
+See config/model.py for the other sections, and for how keys become fields.
+"""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from enum import StrEnum
+from pathlib import Path
+
+
+class Tls(StrEnum):
+    """How a connection to a relay is encrypted."""
+
+    NONE = "none"
+    OPPORTUNISTIC = "opportunistic"  # in clear only where STARTTLS is not offered
+    REQUIRED = "required"  # STARTTLS, or the mail waits
+    IMPLICIT = "implicit"  # TLS from the first octet (RFC 8314)
+
+
+class Auth(StrEnum):
+    """The SASL mechanism; ``auto`` takes the best that the server offers."""
+
+    AUTO = "auto"
+    CRAM_MD5 = "cram-md5"
+    PLAIN = "plain"
+    LOGIN = "login"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RelayConfig:
+    """``[relay NAME]``: a smarthost that takes mail."""
+
+    name: str
+    host: str = "localhost"
+    port: int = 0  # 0: 465 with implicit TLS, else 25
+    tls: Tls = Tls.OPPORTUNISTIC
+    tls_verify: bool = True
+    tls_ca_file: Path | None = None
+    auth: Auth = Auth.AUTO
+    auth_in_clear: bool = False
+    username: str = ""
+    password_credential: str = ""
+    password_file: Path | None = None
+    max_connections: int = 4
+    batch: int = 0  # messages on one connection; 0: no limit
+    wait_interval: timedelta = timedelta(0)
+    connect_timeout: timedelta = timedelta(seconds=30)
+    greeting_timeout: timedelta = timedelta(minutes=5)
+    command_timeout: timedelta = timedelta(minutes=5)
+    data_timeout: timedelta = timedelta(minutes=3)
+    final_timeout: timedelta = timedelta(minutes=10)
+    idle_timeout: timedelta = timedelta(seconds=30)
+
+    @property
+    def real_port(self) -> int:
+        """The port to connect to."""
+        return self.port or (465 if self.tls is Tls.IMPLICIT else 25)
+
+    @property
+    def destination(self) -> str:
+        """The name in logs and outcomes, ``host:port``."""
+        return f"{self.host}:{self.real_port}"
