@@ -4,6 +4,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from enum import StrEnum
 from typing import NewType
 
 QueueId = NewType("QueueId", str)
@@ -54,6 +55,14 @@ class Submitter:
         return f"{self.name}{uid}{'?' if uid and self.surmised else ''}"
 
 
+class Priority(StrEnum):
+    """Which share of the turns a submitter gets while mail piles up."""
+
+    HIGH = "high"
+    NORMAL = "normal"
+    LOW = "low"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Terms:
     """On which terms one recipient is served.
@@ -88,6 +97,8 @@ class Submission:
     terms: tuple[Terms, ...] = ()  # one for each recipient, or none at all
     ret: str = ""  # "FULL" or "HDRS" (RFC 3461 4.3)
     envid: str = ""  # in xtext (RFC 3461 4.4)
+    verp: str = ""  # "+=" and the like: each recipient has a reverse-path of his own
+    priority: Priority = Priority.NORMAL
 
     def __post_init__(self) -> None:
         """A message to nobody cannot be delivered, only lost."""
@@ -109,6 +120,7 @@ class Envelope:
     message_id: str | None = None
     ret: str = ""
     envid: str = ""
+    verp: str = ""
 
     @property
     def may_bounce(self) -> bool:

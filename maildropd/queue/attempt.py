@@ -89,7 +89,7 @@ class Attempt:
 
     def give_back(self, lease: Lease, due: datetime | None = None) -> list[Verdict]:
         """Return verdicts that leave the recipients as they were, due now or then."""
-        return self._judge.give_back(lease, due or self._clock.now(), None, "")
+        return self._judge.give_back(lease, due or lease.turn, None, "")
 
     def shed(
         self, lease: Lease, route: RouteWatch, reply: Reply | None = None

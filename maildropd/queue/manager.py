@@ -9,7 +9,7 @@ import threading
 import traceback
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from itertools import count
 
@@ -235,11 +235,4 @@ def _by_hop(lease: Lease, router: Router) -> Iterable[tuple[NextHop, Lease]]:
         hop = router.next_hop(lease.envelope, recipient)
         groups.setdefault(hop, []).append(recipient)
     for hop, recipients in groups.items():
-        yield (
-            hop,
-            Lease(
-                envelope=lease.envelope,
-                give_up=lease.give_up,
-                recipients=tuple(recipients),
-            ),
-        )
+        yield hop, replace(lease, recipients=tuple(recipients))

@@ -72,10 +72,11 @@ class Judge:
         Only age turns a broken route into a failure, and only if it is final.
         """
         expired = final and reply is not None and now >= lease.give_up
+        due = now if reply is None else min(now, lease.turn)
         return [
             _expired(lease, recipient, _deferred(reply, relay), now)
             if expired and reply
-            else _untouched(lease, recipient, now, reply, relay)
+            else _untouched(lease, recipient, due, reply, relay)
             for recipient in lease.recipients
         ]
 

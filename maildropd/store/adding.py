@@ -15,6 +15,7 @@ from maildropd.store.base import State, Stored
 from maildropd.store.content import Kept
 from maildropd.store.rows import micros, number
 from maildropd.store.transaction import Transaction
+from maildropd.store.turns import Turns
 
 _INSERT_KEY = (
     "INSERT INTO submission (key, queue_id, since, expires) VALUES (?, ?, ?, ?)"
@@ -24,8 +25,8 @@ _INSERT_KEY = (
 )
 _INSERT_MESSAGE = (
     "INSERT INTO message (queue_id, reverse_path, submitter, uid, message_id,"
-    " arrived, give_up, size, sha256, file, unit, rules, ret, envid)"
-    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+    " arrived, give_up, size, sha256, file, unit, rules, ret, envid, verp)"
+    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 )
 _INSERT_CONTENT = "INSERT INTO content (number, octets) VALUES (?, ?)"
 _INSERT_RECIPIENT = (
@@ -47,6 +48,8 @@ class Add:
     kept: Kept
     arrived: datetime
     give_up: datetime
+    turns: Turns
+    admits: bool = True  # it may be refused where there is little room
 
     def __call__(self, transaction: Transaction) -> Stored:
         """Insert everything, or find that the key is known."""
@@ -73,12 +76,12 @@ class Add:
 
     def _insert(self, transaction: Transaction) -> None:
         queue_id, kept = self.queue_id, self.kept
-        transaction.admits = True
+        transaction.admits |= self.admits
         transaction.execute(_INSERT_MESSAGE, self._row())
         if kept.octets is not None:
             transaction.execute(_INSERT_CONTENT, (number(queue_id), kept.octets))
             transaction.octets += kept.size
-        due = micros(self.arrived)
+        due = self.turns.next(self.submission, micros(self.arrived))
         rows = [
             (queue_id, n, path, State.READY, due)
             for n, path in enumerate(self.submission.recipients)
@@ -110,6 +113,7 @@ class Add:
             what.submitter.rules,
             what.ret,
             what.envid,
+            what.verp,
         )
 
 

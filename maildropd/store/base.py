@@ -60,6 +60,7 @@ class Lease:
     envelope: Envelope
     give_up: datetime
     recipients: tuple[LeasedRecipient, ...]
+    turn: datetime  # when it was due: given back for then, it keeps its place
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,6 +80,17 @@ class Settlement:
     reply: Reply | None = None
     relay: str = ""
     attempted: bool = True
+    in_doubt: bool = False  # it may have been delivered; remembered from then on
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Notice:
+    """A message of our own about another, to be stored with what it tells."""
+
+    submission: Submission
+    queue_id: QueueId
+    arrived: datetime
+    give_up: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,6 +99,7 @@ class Settled:
 
     lost: tuple[Settlement, ...] = ()  # the fence had moved on: nothing was done
     done: tuple[QueueId, ...] = ()  # messages that left the store
+    noticed: tuple[QueueId, ...] = ()  # notices that were stored
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,6 +114,7 @@ class RecipientView:
     reply: Reply | None
     relay: str
     terms: Terms = DEFAULT_TERMS
+    in_doubt: bool = False  # one attempt was cut off after the final dot
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -163,8 +177,22 @@ class QueueStore(Protocol):
         """Prolong a lease; False when any of it was lost."""
         ...
 
-    def settle(self, settlements: Sequence[Settlement]) -> Future[Settled]:
-        """Record what came of leased recipients and end their leases."""
+    def settle(
+        self, settlements: Sequence[Settlement], notices: Sequence[Notice] = ()
+    ) -> Future[Settled]:
+        """Record what came of leased recipients and end their leases.
+
+        The notices are stored in the same change, or, if nothing of it could
+        be recorded any more, not at all.
+        """
+        ...
+
+    def cursor(self) -> str:
+        """Return the last message that was looked at for its age, or ""."""
+        ...
+
+    def keep_cursor(self, at: str, notices: Sequence[Notice] = ()) -> Future[Settled]:
+        """Move that cursor, and store in the same change what was found."""
         ...
 
     def content(self, queue_id: QueueId) -> Iterator[bytes]:

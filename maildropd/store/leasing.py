@@ -10,6 +10,8 @@ from datetime import datetime
 from functools import partial
 
 from maildropd.mail.envelope import QueueId
+from maildropd.store import notices
+from maildropd.store.adding import Add
 from maildropd.store.base import (
     Lease,
     LeasedRecipient,
@@ -55,7 +57,8 @@ _FOUND = (
 _RECORD = (
     "UPDATE recipient SET owner = NULL, hold = 0, state = ?, due = ?,"
     " attempts = attempts + ?, code = coalesce(?, code), status = coalesce(?, status),"
-    " text = coalesce(?, text), relay = coalesce(nullif(?, ''), relay)"
+    " text = coalesce(?, text), relay = coalesce(nullif(?, ''), relay),"
+    " doubt = max(doubt, ?)"
     " WHERE queue_id = ? AND number = ?"
 )
 _EMPTY = (
@@ -85,26 +88,46 @@ def claim(
     transaction: Transaction, holder: Holder, limit: int, now: datetime, until: datetime
 ) -> list[Lease]:
     """Lease what is due, message by message, oldest due time first."""
-    at, unreadable = micros(now), holder.unreadable
-    due: list[tuple[int, str]] = []
-    for state in _WAITING:
-        if unreadable.ids:
-            values = (state, at, unreadable.ids, limit)
-            due += transaction.execute(_DUE_READABLE, values)
-        else:
-            due += transaction.execute(_DUE, (state, at, limit))
-    due.sort()
+    at = micros(now)
+    turns: dict[str, int] = {}
+    for turn, queue_id in _due(transaction, holder, limit, at):
+        turns.setdefault(queue_id, turn)
     leases = []
-    for queue_id in dict.fromkeys(queue_id for _, queue_id in due[:limit]):
+    for queue_id, turn in turns.items():
         wanted = (holder.owner, micros(until), queue_id, at)
-        lease = unreadable.guard(queue_id, partial(_lease, transaction, wanted, holder))
+        work = partial(_lease, transaction, wanted, holder, turn)
+        lease = holder.unreadable.guard(queue_id, work)
         if lease is not None:
             leases.append(lease)
     return leases
 
 
+def _due(
+    transaction: Transaction, holder: Holder, limit: int, at: int
+) -> list[tuple[int, str]]:
+    """Return what is due, in its order; neither state may starve the other."""
+    ready, deferred = (
+        transaction.execute(
+            *(
+                (_DUE_READABLE, (state, at, ids, limit))
+                if (ids := holder.unreadable.ids)
+                else (_DUE, (state, at, limit))
+            )
+        ).fetchall()
+        for state in _WAITING
+    )
+    deferred = deferred[: max((limit + 1) // 2, limit - len(ready))]
+    more = len(ready) + len(deferred) > limit or len(ready) == limit
+    ready = ready[: limit - len(deferred)]
+    holder.turns.served([turn for turn, _ in ready], more=more)
+    return sorted(ready + deferred)
+
+
 def _lease(
-    transaction: Transaction, wanted: tuple[str, int, str, int], holder: Holder
+    transaction: Transaction,
+    wanted: tuple[str, int, str, int],
+    holder: Holder,
+    turn: int,
 ) -> Lease | None:
     queue_id = wanted[2]
     row = transaction.execute(MESSAGE, (queue_id,)).fetchone()
@@ -123,7 +146,10 @@ def _lease(
         for n, path, attempts, fence, *said in sorted(leased)
     )
     return Lease(
-        envelope=envelope(row), give_up=time(row[-1]), recipients=tuple(recipients)
+        envelope=envelope(row),
+        give_up=time(row[-1]),
+        recipients=tuple(recipients),
+        turn=time(turn),
     )
 
 
@@ -140,7 +166,10 @@ def renew(transaction: Transaction, owner: str, lease: Lease, until: datetime) -
 
 
 def settle(
-    transaction: Transaction, holder: Holder, settlements: Sequence[Settlement]
+    transaction: Transaction,
+    holder: Holder,
+    settlements: Sequence[Settlement],
+    adds: Sequence[Add] = (),
 ) -> Settled:
     """Record outcomes; a message whose last recipient was delivered goes."""
     lost: list[Settlement] = []
@@ -158,7 +187,11 @@ def settle(
             queue_id, partial(_remove_empty, transaction, queue_id)
         )
     )
-    return Settled(lost=tuple(lost), done=gone)
+    if len(lost) == len(settlements):
+        notices.leave_out(transaction, adds)
+        return Settled(lost=tuple(lost), done=gone)
+    noticed = notices.store(transaction, adds)
+    return Settled(lost=tuple(lost), done=gone, noticed=noticed)
 
 
 def _settle(transaction: Transaction, owner: str, one: Settlement) -> bool:
@@ -188,7 +221,7 @@ def _record(
     due = micros(one.due) if one.due and state in _WAITING else None
     reply = one.reply
     said = (reply.code, reply.status, reply.text) if reply else (None, None, None)
-    row = (state, due, one.attempted, *said, one.relay, *mine[:2])
+    row = (state, due, one.attempted, *said, one.relay, one.in_doubt, *mine[:2])
     transaction.execute(_RECORD, row)
     transaction.count(was, -1)
     transaction.count(state, 1)

@@ -16,7 +16,7 @@ from pathlib import Path
 from maildropd.host.clock import Mark
 from maildropd.mail.envelope import QueueId
 from maildropd.mail.errors import ContentGone
-from maildropd.store import marks
+from maildropd.store import marks, notices
 from maildropd.store.base import MessageView, State
 from maildropd.store.connection import connect, translated
 from maildropd.store.content import ContentFolder, check
@@ -128,6 +128,11 @@ class Reader:
         """Return where the queue's time was, if that matters."""
         with self._reading() as connection:
             return marks.find(connection)
+
+    def cursor(self) -> str:
+        """Return the last message that was looked at for its age."""
+        with self._reading() as connection:
+            return notices.cursor(connection)
 
     def list(self, after: str, limit: int) -> Sequence[MessageView]:
         """Return some messages, as they were at one moment."""

@@ -19,13 +19,13 @@ _TO_PLAIN: Mapping[int, str] = {
 
 _MESSAGE = (
     "SELECT queue_id, reverse_path, submitter, uid, message_id, arrived, size,"
-    " unit, rules, ret, envid, give_up FROM message "
+    " unit, rules, ret, envid, verp, give_up FROM message "
 )
 MESSAGE = _MESSAGE + "WHERE queue_id = ?"
 MESSAGES = _MESSAGE + "WHERE queue_id > ? ORDER BY queue_id LIMIT ?"
 RECIPIENTS = (
     "SELECT forward_path, state, due, attempts, owner, code, status, text, relay,"
-    " notify, orcpt, run FROM recipient WHERE queue_id = ? ORDER BY number"
+    " notify, orcpt, run, doubt FROM recipient WHERE queue_id = ? ORDER BY number"
 )
 
 
@@ -55,6 +55,7 @@ def envelope(row: Sequence[Any]) -> Envelope:
         size=row[6],
         ret=row[9],
         envid=row[10],
+        verp=row[11],
     )
 
 
@@ -86,5 +87,6 @@ def _recipient_view(row: Row, owner: str) -> RecipientView:
         leased=leased_by == owner,
         reply=None if code is None else Reply(code, status, text),
         relay=rest[0],
-        terms=terms(rest[1:]),
+        terms=terms(rest[1:4]),
+        in_doubt=bool(rest[4]),
     )

@@ -42,6 +42,10 @@ _BESIDE = (
         "INSERT OR IGNORE INTO submission ({}) VALUES ({})",
     ),
     (
+        "SELECT one, 0 AS open, cursor FROM run ORDER BY one {}",
+        "INSERT OR IGNORE INTO run ({}) VALUES ({})",
+    ),
+    (
         "SELECT * FROM clock ORDER BY one {}",
         "INSERT OR IGNORE INTO clock ({}) VALUES ({})",
     ),

@@ -24,9 +24,14 @@ _CLOCK = """CREATE TABLE clock (
     ) STRICT"""
 
 # 1 from a start to an orderly end; the log of a run that had none is needed.
-_RUN = """CREATE TABLE run (
+_RUN_OF_2 = """CREATE TABLE run (
         one INTEGER PRIMARY KEY CHECK (one = 1),
         open INTEGER NOT NULL
+    ) STRICT"""
+_RUN = """CREATE TABLE run (
+        one INTEGER PRIMARY KEY CHECK (one = 1),
+        open INTEGER NOT NULL,
+        cursor TEXT NOT NULL DEFAULT ''  -- the last message looked at for its age
     ) STRICT"""
 
 _TABLES = (
@@ -45,7 +50,8 @@ _TABLES = (
         unit TEXT,  -- of the submitter
         rules TEXT NOT NULL DEFAULT '',  -- the section that applied to it
         ret TEXT NOT NULL DEFAULT '',
-        envid TEXT NOT NULL DEFAULT ''
+        envid TEXT NOT NULL DEFAULT '',
+        verp TEXT NOT NULL DEFAULT ''
     ) WITHOUT ROWID, STRICT""",
     """CREATE TABLE content (
         number INTEGER PRIMARY KEY,  -- the queue id, read as a number
@@ -66,6 +72,7 @@ _TABLES = (
         notify TEXT NOT NULL DEFAULT '',
         orcpt TEXT NOT NULL DEFAULT '',
         run TEXT NOT NULL DEFAULT '',  -- what to run for it, in place of a relay
+        doubt INTEGER NOT NULL DEFAULT 0,  -- 1: it may have been delivered
         PRIMARY KEY (queue_id, number),
         CHECK ((state IN ('ready', 'deferred')) = (due IS NOT NULL))
     ) WITHOUT ROWID, STRICT""",
@@ -101,11 +108,18 @@ _TERMS = (
 )
 
 
+_TELLING = (
+    "ALTER TABLE run ADD COLUMN cursor TEXT NOT NULL DEFAULT ''",
+    "ALTER TABLE message ADD COLUMN verp TEXT NOT NULL DEFAULT ''",
+    "ALTER TABLE recipient ADD COLUMN doubt INTEGER NOT NULL DEFAULT 0",
+)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Schema:
     """One version of the tables: how to make them, how to get there."""
 
-    version: int = 3
+    version: int = 4
     tables: Sequence[str] = _TABLES
     # From each older version, the statements that lead to the next one.
     steps: Mapping[int, Sequence[str]]
@@ -113,7 +127,7 @@ class Schema:
     @classmethod
     def current(cls) -> "Schema":
         """Return what this version of maildropd works with."""
-        return cls(steps={1: [_CLOCK, _RUN], 2: _TERMS})
+        return cls(steps={1: [_CLOCK, _RUN_OF_2], 2: _TERMS, 3: _TELLING})
 
 
 def prepare(connection: sqlite3.Connection, path: Path, schema: Schema) -> int:

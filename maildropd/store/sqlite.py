@@ -20,16 +20,25 @@ from maildropd.host.heartbeat import Heartbeats
 from maildropd.mail.envelope import QueueId, Submission
 from maildropd.mail.errors import MailError, StoreFull, StoreUnusable
 from maildropd.mail.event import Journal
-from maildropd.mail.service_events import OrphansSwept, StoreMigrated
-from maildropd.mail.store_events import OrphansKept
+from maildropd.mail.service_events import StoreMigrated
 from maildropd.store import adding, leasing, marks, operating
-from maildropd.store.base import Lease, MessageView, Settled, Settlement, State, Stored
+from maildropd.store.base import (
+    Lease,
+    MessageView,
+    Notice,
+    Settled,
+    Settlement,
+    State,
+    Stored,
+)
 from maildropd.store.connection import Database, translating
 from maildropd.store.content import ROW_LIMIT, ContentFolder
+from maildropd.store.notices import drop_file, drop_refused, keep_cursor, prepare
 from maildropd.store.opening import examine, lock, open_database
 from maildropd.store.reading import Reader
 from maildropd.store.reserve import lend, log_of
 from maildropd.store.schema import Schema
+from maildropd.store.sweeping import sweep
 from maildropd.store.transaction import Transaction
 from maildropd.store.trouble import Trouble
 from maildropd.store.unreadable import Holder, Unreadable
@@ -96,23 +105,10 @@ class SqliteStore:
         self._reader = Reader(path, self._content, self._holder)
         undo.callback(self._reader.close)
         lost = self._upkeep.begin(database, had_log=had_log)
-        self._take_up(clock, trusting=not lost)
-        return database
-
-    def _take_up(self, clock: QueueClock, *, trusting: bool) -> None:
-        """Go on from where the last run was, however it ended."""
         if mark := self._reader.mark():
             clock.go_on(mark)
-        if trusting:
-            swept = self._content.sweep(self._reader.is_named)
-            if swept:
-                self._journal.emit(OrphansSwept(files=swept))
-            return
-        # Rows are missing, not only files too many: a row may come back.
-        folder = self._content.path.with_name("orphans")
-        moved = self._content.set_aside(self._reader.is_named, folder)
-        if moved:
-            self._journal.emit(OrphansKept(files=moved, path=str(folder)))
+        sweep(self._content, self._reader, self._journal, trusting=not lost)
+        return database
 
     def configure(self, reserve: int) -> None:
         """Keep so many octets of the disk free of new mail."""
@@ -144,9 +140,7 @@ class SqliteStore:
         except MailError as error:
             if isinstance(error, (StoreFull, StoreUnusable)):
                 self._upkeep.room.refused(error, size)
-            refused: Future[Stored] = Future()
-            refused.set_exception(error)
-            return refused
+            return _refused(error)
         future = self._writer.submit(
             adding.Add(
                 queue_id=queue_id,
@@ -154,24 +148,15 @@ class SqliteStore:
                 kept=kept,
                 arrived=times[0],
                 give_up=times[1],
+                turns=self._holder.turns,
             )
         )
         future.add_done_callback(partial(self._upkeep.room.answered, kept.size))
         if submission.key_lifetime is not None and self._upkeep.owes_a_step():
             self._change(self._upkeep.purge)
         if kept.octets is None:
-            future.add_done_callback(partial(self._drop_refused, queue_id))
+            future.add_done_callback(partial(drop_file, self._content, queue_id))
         return future
-
-    def _drop_refused(self, queue_id: QueueId, future: Future[Stored]) -> None:
-        """Remove the file of what was not stored.
-
-        Not when the store is unusable: a commit that failed may have reached
-        the disk; the file waits for the sweep, which knows.
-        """
-        failed = None if future.cancelled() else future.exception()
-        if future.cancelled() or (failed and not isinstance(failed, StoreUnusable)):
-            self._content.remove(queue_id)
 
     def forget_keys(self, keys: Sequence[str]) -> Future[None]:
         return self._change(adding.forget_keys, keys)
@@ -188,8 +173,28 @@ class SqliteStore:
     def renew(self, lease: Lease, until: datetime) -> Future[bool]:
         return self._change(leasing.renew, self._owner, lease, until)
 
-    def settle(self, settlements: Sequence[Settlement]) -> Future[Settled]:
-        return self._change(leasing.settle, self._holder, settlements)
+    def settle(
+        self, settlements: Sequence[Settlement], notices: Sequence[Notice] = ()
+    ) -> Future[Settled]:
+        return self._telling(notices, leasing.settle, self._holder, settlements)
+
+    def keep_cursor(self, at: str, notices: Sequence[Notice] = ()) -> Future[Settled]:
+        return self._telling(notices, keep_cursor, at)
+
+    def cursor(self) -> str:
+        return self._reader.cursor()
+
+    def _telling(
+        self, notices: Sequence[Notice], work: Callable[..., Any], *values: object
+    ) -> Future[Any]:
+        try:
+            adds = prepare(notices, self._content, self._holder.turns)
+        except MailError as error:
+            return _refused(error)
+        future = self._change(work, *values, adds)
+        if adds:
+            future.add_done_callback(drop_refused(adds, self._content))
+        return future
 
     def content(self, queue_id: QueueId) -> Iterator[bytes]:
         return self._reader.content(queue_id)
@@ -235,3 +240,9 @@ class SqliteStore:
                 self._upkeep.reserve.close()
                 os.close(self._lock)
             self._lock = -1
+
+
+def _refused(error: MailError) -> Future[Any]:
+    future: Future[Any] = Future()
+    future.set_exception(error)
+    return future

@@ -9,12 +9,13 @@ of a transaction, so all of it is made again, without what it stumbled over.
 import json
 import sqlite3
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeVar
 
 from maildropd.mail.event import Journal
 from maildropd.mail.store_events import MessageUnreadable
 from maildropd.store.trouble import is_damage
+from maildropd.store.turns import Turns
 
 Result = TypeVar("Result")
 
@@ -82,3 +83,4 @@ class Holder:
 
     owner: str
     unreadable: Unreadable
+    turns: Turns = field(default_factory=Turns)

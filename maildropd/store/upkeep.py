@@ -24,7 +24,10 @@ _CHECK_LIMIT = 64 * 1024 * 1024 // PAGE
 _WORST = 3  # complaints that are told
 
 _BEGUN = "SELECT open FROM run"
-_BEGIN = "INSERT OR REPLACE INTO run (one, open) VALUES (1, ?)"
+_BEGIN = (
+    "INSERT INTO run (one, open) VALUES (1, ?)"
+    " ON CONFLICT (one) DO UPDATE SET open = excluded.open"
+)
 
 
 class Upkeep:

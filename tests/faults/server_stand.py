@@ -32,6 +32,7 @@ from maildropd.route.base import NextHop, Router
 from maildropd.store.base import (
     LeasedRecipient,
     MessageView,
+    Notice,
     Settled,
     Settlement,
     State,
@@ -72,8 +73,10 @@ class WatchedStore(SqliteStore):
 
     watched: Watched
 
-    def settle(self, settlements: Sequence[Settlement]) -> Future[Settled]:
-        future = super().settle(settlements)
+    def settle(
+        self, settlements: Sequence[Settlement], notices: Sequence[Notice] = ()
+    ) -> Future[Settled]:
+        future = super().settle(settlements, notices)
         future.add_done_callback(self.watched.tell)
         return future
 

@@ -33,6 +33,7 @@ def leased(*recipients: tuple[int, int]) -> Lease:
             submitter=Submitter(name="test"),
         ),
         give_up=now,
+        turn=now,
         recipients=tuple(
             LeasedRecipient(number=n, forward_path=f"r{n}@x", attempts=0, fence=fence)
             for n, fence in recipients

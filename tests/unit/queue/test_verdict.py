@@ -44,6 +44,7 @@ def lease(*recipients: LeasedRecipient, age: timedelta = timedelta(0)) -> Lease:
     return Lease(
         envelope=envelope,
         give_up=NOW - age + timedelta(days=5),
+        turn=NOW,
         recipients=recipients,
     )
 

@@ -34,12 +34,15 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "queue.db"
 
 
-@pytest.fixture(params=[1, 2])
+@pytest.fixture(params=[1, 2, 3])
 def version(request: pytest.FixtureRequest, path: Path) -> int:
     """Lay down a store of this version."""
     version: int = request.param
     with closing(sqlite3.connect(path, isolation_level=None)) as old:
         old.executescript(TABLES.read_text() + (SECOND if version == 1 else ""))
+        if version == 3:
+            third = [*Schema.current().steps[2], "PRAGMA user_version = 3"]
+            old.executescript(";".join(third))
     return version
 
 

@@ -21,8 +21,10 @@ from tests.fakes.journal import FakeJournal
 from tests.unit.store import (
     conformance,
     conformance_leases,
+    conformance_notices,
     conformance_operators,
     conformance_outcomes,
+    conformance_turns,
 )
 from tests.unit.store.stage import NOON, WAIT, Stage, outcome, paths, submission
 
@@ -70,6 +72,14 @@ class TestClaiming(conformance_leases.Claiming):
 
 
 class TestSettling(conformance_outcomes.Settling):
+    pass
+
+
+class TestTelling(conformance_notices.Telling):
+    pass
+
+
+class TestTaking(conformance_turns.Taking):
     pass
 
 
