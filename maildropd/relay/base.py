@@ -2,7 +2,7 @@
 """What a transport is: one attempt in, one outcome per recipient out."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Protocol
 
@@ -21,6 +21,14 @@ class Delivery:
     recipients: tuple[str, ...]  # forward-paths
     terms: tuple[Terms, ...] = ()  # one for each recipient, or none at all
     content: Callable[[], Iterator[bytes]]  # the stored octets, anew at each call
+
+    def part(self, start: int, end: int) -> "Delivery":
+        """Return the same message to some of its recipients."""
+        if start <= 0 and end >= len(self.recipients):
+            return self
+        return replace(
+            self, recipients=self.recipients[start:end], terms=self.terms[start:end]
+        )
 
 
 class Transport(Protocol):

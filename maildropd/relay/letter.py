@@ -5,9 +5,10 @@ What is small is read once, before the server hears of it; what is large is
 read from the store as it goes out.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from maildropd.mail.envelope import DEFAULT_TERMS, Terms
 from maildropd.relay.base import Delivery
 from maildropd.relay.octets import DOT, wire_blocks, wire_form
 
@@ -22,6 +23,12 @@ class Letter:
     size: int  # about the octets that go out (RFC 1870 section 6.1)
     eight_bit: bool
     octets: bytes | None  # wire form with final dot, if small
+
+    @property
+    def terms(self) -> Sequence[Terms]:
+        """On which terms each recipient is served."""
+        delivery = self.delivery
+        return delivery.terms or (DEFAULT_TERMS,) * len(delivery.recipients)
 
     def blocks(self) -> Iterator[bytes]:
         """Yield what goes over the wire; the last block ends in the final dot."""

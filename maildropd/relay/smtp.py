@@ -7,6 +7,7 @@ docs/ERRORS.md has the table of what a server may do and what is made of it.
 import contextlib
 import ssl
 import threading
+from dataclasses import replace
 from datetime import timedelta
 
 from maildropd.config.relay import RelayConfig, Tls
@@ -51,17 +52,16 @@ class SmtpTransport:
         """Try once; large numbers of recipients in several transactions."""
         message = letter(delivery)
         outcomes: list[Outcome] = []
-        todo = delivery.recipients
-        for start in range(0, len(todo), _RECIPIENTS):
+        for start in range(0, len(delivery.recipients), _RECIPIENTS):
             try:
-                part = todo[start : start + _RECIPIENTS]
-                outcomes += self._carry(message, part, alive)
+                part = delivery.part(start, start + _RECIPIENTS)
+                outcomes += self._carry(replace(message, delivery=part), alive)
             except (RouteError, StoreUnusable) as error:
                 # Who has the mail already must not get it again for this.
                 if not outcomes:
                     raise
                 rest = cut(error.reply, self._config.destination)
-                outcomes += [rest] * (len(todo) - start)
+                outcomes += [rest] * (len(delivery.recipients) - start)
                 break
         return tuple(outcomes)
 
@@ -84,15 +84,13 @@ class SmtpTransport:
         if wire is not None:
             wire.abort()
 
-    def _carry(
-        self, message: Letter, recipients: tuple[str, ...], alive: Alive
-    ) -> tuple[Outcome, ...]:
+    def _carry(self, message: Letter, alive: Alive) -> tuple[Outcome, ...]:
         self._pause(alive)
         wire = self._kept(alive)
         if wire is not None:
             # It may have died of idleness, or of the server's own limits: that
             # says nothing about this message, a fresh one asks again at once.
-            transaction = self._transaction(wire, message, recipients)
+            transaction = self._transaction(wire, message)
             try:
                 return self._run(transaction)
             except (Interrupted, ConnectionLost):
@@ -102,7 +100,7 @@ class SmtpTransport:
                 if self._accepted:
                     return transaction.end(error.reply, Sign.OPEN)
                 raise
-        transaction = self._transaction(self._open(alive), message, recipients)
+        transaction = self._transaction(self._open(alive), message)
         try:
             return self._run(transaction)
         except (Interrupted, ConnectionLost) as error:
@@ -110,11 +108,9 @@ class SmtpTransport:
                 return transaction.end(error.reply, Sign.CUT)
             raise RouteError(error.reply.text, error.reply) from error
 
-    def _transaction(
-        self, wire: Wire, message: Letter, recipients: tuple[str, ...]
-    ) -> Transaction:
+    def _transaction(self, wire: Wire, message: Letter) -> Transaction:
         welcome = self._accepted  # over this wire: a fresh one begins with no
-        return Transaction(wire, message, recipients, self._config, welcome=welcome)
+        return Transaction(wire, message, self._config, welcome=welcome)
 
     def _pause(self, alive: Alive) -> None:
         if self._ended is None or not self._config.wait_interval:

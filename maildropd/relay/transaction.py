@@ -6,8 +6,9 @@ begun anew.  Once the dot has gone out, silence means doubt: taken or not,
 nobody knows, and the recipients wait for another attempt (RFC 1047).
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from datetime import timedelta
+from itertools import repeat
 
 from maildropd.config.relay import RelayConfig
 from maildropd.mail.errors import RouteMisconfigured
@@ -29,7 +30,6 @@ class Transaction:
         self,
         wire: Wire,
         letter: Letter,
-        recipients: Sequence[str],
         config: RelayConfig,
         *,
         welcome: bool,
@@ -42,7 +42,7 @@ class Transaction:
         self._welcome = welcome
         self._wire = wire
         self._letter = letter
-        self._recipients = recipients
+        self._recipients = letter.delivery.recipients
         self._config = config
         self._relay = config.destination
         self._dialogue = Dialogue(wire, config)
@@ -82,10 +82,13 @@ class Transaction:
 
     def _offer(self, named: list[int]) -> bool:
         """Say the envelope; return whether the content is awaited by somebody."""
+        offered, terms = self._wire.esmtp_features, self._letter.terms
         paths = [self._recipients[number] for number in named]
-        mail = commands.mail(self._letter, paths, self._wire.esmtp_features)
+        mail = commands.mail(self._letter, paths, offered)
+        wishes = [terms[number] for number in named]
+        rcpts = [*map(commands.rcpt, paths, wishes, repeat(offered))]
         try:
-            granted = self._dialogue.say(mail, [*map(commands.rcpt, paths)])
+            granted = self._dialogue.say(mail, rcpts)
         except (Interrupted, ConnectionLost) as error:
             if error.reply.status != OUT_OF_STEP:
                 self._note_refusals(named)

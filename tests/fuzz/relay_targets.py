@@ -16,6 +16,7 @@ from typing import cast
 import pytest
 
 from maildropd.config.relay import Auth, RelayConfig, Tls
+from maildropd.mail.envelope import DEFAULT_TERMS
 from maildropd.mail.errors import RouteError
 from maildropd.mail.events import RecipientDeferred
 from maildropd.mail.outcome import Disposition, Outcome
@@ -72,7 +73,10 @@ def paths(octets: bytes) -> None:
     offered = ("smtputf8", "size", "8bitmime")
     if commands.unspeakable(address, offered) is not None:
         return
-    assert _argument(commands.rcpt(address), b"RCPT TO:") == (address, "")
+    assert _argument(commands.rcpt(address, DEFAULT_TERMS, offered), b"RCPT TO:") == (
+        address,
+        "",
+    )
     note = letter(delivery(sender=address, content=b"\xff"))
     path, words = _argument(commands.mail(note, [address], offered), b"MAIL FROM:")
     assert path == address

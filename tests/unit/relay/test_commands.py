@@ -1,8 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """An address can be nothing but an address."""
 
+from dataclasses import replace
+
 import pytest
 
+from maildropd.mail.envelope import DEFAULT_TERMS, Terms
 from maildropd.relay import commands
 from maildropd.relay.letter import letter
 from tests.fakes.relay import delivery
@@ -48,7 +51,9 @@ def test_what_could_become_a_command_or_a_parameter_is_refused(address: str) -> 
 )
 def test_strange_but_valid_addresses_are_said_as_they_are(address: str) -> None:
     assert commands.unspeakable(address, ()) is None
-    assert commands.rcpt(address) == f"RCPT TO:<{address}>\r\n".encode()
+    assert (
+        commands.rcpt(address, DEFAULT_TERMS, ()) == f"RCPT TO:<{address}>\r\n".encode()
+    )
 
 
 def test_an_address_beyond_ascii_needs_smtputf8() -> None:
@@ -92,3 +97,47 @@ def test_large_content_is_looked_at_for_eight_bit_octets_too() -> None:
 
     assert plain.octets is eight.octets is None
     assert (plain.eight_bit, eight.eight_bit) == (False, True)
+
+
+DSN = {"dsn": ""}
+WISHES = Terms(notify="SUCCESS,DELAY", orcpt="rfc822;Bob+2Bx@example.org")
+
+
+def test_the_wishes_of_the_sender_travel_on_as_he_said_them() -> None:
+    """RFC 3461 5.2.1: values are relayed unchanged, xtext and all."""
+    plain = delivery()
+    envelope = replace(plain.envelope, ret="HDRS", envid="QQ+2B1")
+    message = letter(replace(plain, envelope=envelope))
+
+    assert commands.mail(message, ["c@d"], DSN) == (
+        b"MAIL FROM:<alice@example.org> RET=HDRS ENVID=QQ+2B1\r\n"
+    )
+    assert commands.rcpt("bob@example.net", WISHES, DSN) == (
+        b"RCPT TO:<bob@example.net> NOTIFY=SUCCESS,DELAY"
+        b" ORCPT=rfc822;Bob+2Bx@example.org\r\n"
+    )
+
+
+def test_a_server_without_dsn_hears_of_no_wishes() -> None:
+    """A parameter that was not offered ends the message with 555."""
+    plain = delivery()
+    envelope = replace(plain.envelope, ret="FULL", envid="x")
+    message = letter(replace(plain, envelope=envelope))
+
+    assert commands.mail(message, ["c@d"], ()) == b"MAIL FROM:<alice@example.org>\r\n"
+    assert commands.rcpt("c@d", WISHES, ()) == b"RCPT TO:<c@d>\r\n"
+
+
+def test_nothing_is_wished_in_the_name_of_the_sender() -> None:
+    """RFC 3461 5.2.1: without a NOTIFY of his own there must be none."""
+    assert commands.rcpt("c@d", DEFAULT_TERMS, DSN) == b"RCPT TO:<c@d>\r\n"
+    assert commands.mail(letter(delivery()), ["c@d"], DSN) == (
+        b"MAIL FROM:<alice@example.org>\r\n"
+    )
+
+
+@pytest.mark.parametrize("wish", ["NEVER X=1", "NEVER\r\nDATA", "a=b", "\u2028"])
+def test_a_wish_that_could_become_a_parameter_is_not_said(wish: str) -> None:
+    said = commands.rcpt("c@d", Terms(notify=wish, orcpt=wish), DSN)
+
+    assert said == b"RCPT TO:<c@d>\r\n"

@@ -7,6 +7,7 @@ from itertools import count
 
 import pytest
 
+from maildropd.mail.envelope import Terms
 from maildropd.mail.errors import StoreUnusable
 from maildropd.mail.outcome import Disposition, Outcome
 from tests.fakes.actions import reply, reply_and_close, usual
@@ -199,3 +200,15 @@ def test_content_that_cannot_be_read_again_doubles_nothing_for_the_first_hundred
     ] * 100
     assert [each.disposition for each in outcomes[100:]] == [Disposition.DEFERRED] * 150
     assert len(server.delivered) == 1
+
+
+def test_each_recipient_keeps_his_own_terms_in_whatever_hundred_he_travels() -> None:
+    names = [f"user{number}@example.net" for number in range(150)]
+    terms = tuple(Terms(orcpt=f"rfc822;u{number}@x") for number in range(150))
+    with SmtpServer(extensions=("DSN", "PIPELINING")) as server:
+        way = transport(server)
+        way.attempt(replace(delivery(*names), terms=terms), alive)
+        way.close()
+
+        assert b"RCPT TO:<user1@example.net> ORCPT=rfc822;u1@x\r\n" in server.heard
+        assert b"RCPT TO:<user149@example.net> ORCPT=rfc822;u149@x\r\n" in server.heard
