@@ -11,6 +11,7 @@ from collections.abc import Collection
 
 from maildropd.mail.envelope import Terms
 from maildropd.mail.reply import Reply
+from maildropd.mail.verp import is_delimiters
 from maildropd.relay.letter import Letter
 
 # Quoted strings, and single characters that mean nothing (RFC 5321 4.1.2).
@@ -56,6 +57,9 @@ def mail(
         line += " SMTPUTF8"
     if "dsn" in offered:
         line += _said("RET", envelope.ret) + _said("ENVID", envelope.envid)
+    if "xverp" in offered and path and is_delimiters(envelope.verp):
+        # Postfix's own form: "=" is in no other parameter's value.
+        line += f" XVERP={envelope.verp}"
     return f"{line}\r\n".encode()
 
 

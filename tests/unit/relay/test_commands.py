@@ -141,3 +141,23 @@ def test_a_wish_that_could_become_a_parameter_is_not_said(wish: str) -> None:
     said = commands.rcpt("c@d", Terms(notify=wish, orcpt=wish), DSN)
 
     assert said == b"RCPT TO:<c@d>\r\n"
+
+
+@pytest.mark.parametrize(
+    ("sender", "asked", "offered", "line"),
+    [
+        ("l@x", "+=", ("xverp",), b"MAIL FROM:<l@x> XVERP=+="),
+        ("l@x", "-=", ("xverp",), b"MAIL FROM:<l@x> XVERP=-="),
+        ("l@x", "+=", (), b"MAIL FROM:<l@x>"),
+        ("l@x", "", ("xverp",), b"MAIL FROM:<l@x>"),
+        ("l@x", "= RET", ("xverp",), b"MAIL FROM:<l@x>"),
+        (None, "+=", ("xverp",), b"MAIL FROM:<>"),
+    ],
+)
+def test_mail_asks_for_verp_where_it_is_wanted_and_offered(
+    sender: str | None, asked: str, offered: tuple[str, ...], line: bytes
+) -> None:
+    plain = delivery(sender=sender)
+    message = letter(replace(plain, envelope=replace(plain.envelope, verp=asked)))
+
+    assert commands.mail(message, ["c@d"], offered) == line + b"\r\n"
