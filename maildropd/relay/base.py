@@ -21,6 +21,9 @@ class Delivery:
     recipients: tuple[str, ...]  # forward-paths
     terms: tuple[Terms, ...] = ()  # one for each recipient, or none at all
     content: Callable[[], Iterator[bytes]]  # the stored octets, anew at each call
+    # The next one, if it is known: a transport may say its envelope in advance.
+    # No word of it is to be said again if it comes, and nothing if it does not.
+    following: "Delivery | None" = None
 
     def part(self, start: int, end: int) -> "Delivery":
         """Return the same message to some of its recipients."""

@@ -3,6 +3,7 @@
 
 In one breath DATA goes out before it is known whether anybody accepts the
 mail; every reply is looked at before a single octet of content follows.
+The envelope may also go out behind the final dot of the message before it.
 """
 
 from maildropd.config.relay import RelayConfig
@@ -10,7 +11,7 @@ from maildropd.mail.reply import Reply
 from maildropd.relay.refusal import Step, refusal
 from maildropd.relay.wire import OUT_OF_STEP, Said, Wire
 
-_GROUP = 100  # commands in one write: their replies fit into any receive buffer
+_GROUP = 102  # commands in one write: their replies fit into any receive buffer
 _RSET = b"RSET\r\n"
 _DATA = b"DATA\r\n"
 
@@ -34,6 +35,20 @@ class Dialogue:
         self.said: list[Said] = []  # to MAIL, to each RCPT, to DATA
         self._wire = wire
         self._config = config
+        self._announced = 0  # commands that were sent, and not answered yet
+
+    def announce(self, mail: bytes, rcpts: list[bytes]) -> bytes:
+        """Return the whole envelope, to be sent by others; b"" if it cannot be."""
+        lines = [mail, *rcpts, _DATA]
+        if "pipelining" not in self._wire.esmtp_features or len(lines) > _GROUP:
+            return b""
+        self._announced = len(lines)
+        return b"".join(lines)
+
+    def hear(self) -> bool:
+        """Take the answers to what was announced; return what ``say`` returns."""
+        self._hear(self._announced, self._announced)
+        return self._is_granted()
 
     def say(self, mail: bytes, rcpts: list[bytes]) -> bool:
         """Return whether the server now waits for content.
@@ -54,6 +69,9 @@ class Dialogue:
             if start and not self._hopeful(before_data=start == len(lines) - 1):
                 return False
             self._exchange(lines[start : start + group], len(lines))
+        return self._is_granted()
+
+    def _is_granted(self) -> bool:
         self._wire.keep_step()
         return self.said[-1][0] < 400
 
@@ -65,7 +83,10 @@ class Dialogue:
     def _exchange(self, group: list[bytes], total: int) -> None:
         self._at(self._step_at(len(self.said), total))
         self._wire.put(b"".join(group))
-        for _ in group:
+        self._hear(len(group), total)
+
+    def _hear(self, number: int, total: int) -> None:
+        for _ in range(number):
             step = self._step_at(len(self.said), total)
             self._at(step)
             self.said.append(self._answer(3 if step is Step.DATA else 2))

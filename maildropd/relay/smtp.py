@@ -12,16 +12,23 @@ from datetime import timedelta
 
 from maildropd.config.relay import RelayConfig, Tls
 from maildropd.host.clock import Clock
-from maildropd.mail.envelope import QueueId
-from maildropd.mail.errors import RouteError, RouteMisconfigured, StoreUnusable
+from maildropd.mail.errors import (
+    ContentGone,
+    RouteError,
+    RouteMisconfigured,
+    StoreUnusable,
+)
 from maildropd.mail.outcome import Disposition, Outcome, Sign
 from maildropd.mail.reply import Reply
+from maildropd.relay.ahead import Ahead
 from maildropd.relay.base import Alive, Delivery
 from maildropd.relay.dialogue import Interrupted
 from maildropd.relay.letter import Letter, letter
 from maildropd.relay.login import Login
-from maildropd.relay.refusal import Step, cut
+from maildropd.relay.parcels import parcels
+from maildropd.relay.refusal import cut
 from maildropd.relay.session import Identity, open_session
+from maildropd.relay.suspicion import Suspicion
 from maildropd.relay.tls import context
 from maildropd.relay.transaction import Transaction
 from maildropd.relay.wire import ConnectionLost, Wire
@@ -46,29 +53,35 @@ class SmtpTransport:
         self._accepted = False  # one of them was taken
         self._ended: timedelta | None = None  # the last message
         self._aborted = threading.Event()
-        self._suspect: QueueId | None = None
+        self._suspicion = Suspicion()
+        self._ahead: Ahead | None = None
 
     def attempt(self, delivery: Delivery, alive: Alive) -> tuple[Outcome, ...]:
         """Try once; large numbers of recipients in several transactions."""
-        message = letter(delivery)
         outcomes: list[Outcome] = []
-        for start in range(0, len(delivery.recipients), _RECIPIENTS):
+        todo = self._parts(delivery, alive)
+        while todo:
+            part = todo.pop(0)
+            then = todo[0] if todo else self._first_of(delivery.following)
             try:
-                part = delivery.part(start, start + _RECIPIENTS)
-                outcomes += self._carry(replace(message, delivery=part), alive)
+                outcomes += self._carry(part, then, alive)
             except (RouteError, StoreUnusable) as error:
                 # Who has the mail already must not get it again for this.
                 if not outcomes:
                     raise
                 rest = cut(error.reply, self._config.destination)
-                outcomes += [rest] * (len(delivery.recipients) - start)
+                outcomes += [rest] * (len(delivery.recipients) - len(outcomes))
                 break
         return tuple(outcomes)
 
     def close(self) -> None:
         """Say goodbye quickly, and let go of the connection."""
         wire, self._wire = self._wire, None
+        ahead, self._ahead = self._ahead, None
         if wire is None or wire.sock is None:
+            return
+        if ahead:  # what we say now would be taken for a message
+            wire.close()
             return
         with contextlib.suppress(ConnectionLost):  # it is to be closed anyway
             # Its answer says nothing that matters, and a server that keeps it
@@ -84,15 +97,46 @@ class SmtpTransport:
         if wire is not None:
             wire.abort()
 
-    def _carry(self, message: Letter, alive: Alive) -> tuple[Outcome, ...]:
+    def _parts(self, delivery: Delivery, alive: Alive) -> list[Letter]:
+        """Return the transactions to make; the first was announced, perhaps."""
+        ahead = self._ahead
+        if ahead is None or not ahead.begins(delivery):
+            first, whole = [], letter(delivery)
+        else:
+            first, whole = [ahead.letter], replace(ahead.letter, delivery=delivery)
+        if delivery.envelope.verp and not (first or self._kept(alive)):
+            self._open(alive)  # what it offers decides
+        return first + self._split(whole)[len(first) :]
+
+    def _split(self, whole: Letter) -> list[Letter]:
+        delivery = whole.delivery
+        if len(delivery.recipients) <= _RECIPIENTS and not delivery.envelope.verp:
+            return [whole]
+        offered = self._wire.esmtp_features if self._wire else ()
+        cut_up = parcels(whole.delivery, offered, _RECIPIENTS)
+        return [replace(whole, delivery=part) for part in cut_up]
+
+    def _first_of(self, delivery: Delivery | None) -> Letter | None:
+        """Return what could be announced now of the one that follows."""
+        if delivery is None:
+            return None
+        try:
+            return self._split(letter(delivery))[0]
+        except (ContentGone, StoreUnusable):  # it is told when its turn has come
+            return None
+
+    def _carry(
+        self, message: Letter, then: Letter | None, alive: Alive
+    ) -> tuple[Outcome, ...]:
         self._pause(alive)
-        wire = self._kept(alive)
-        if wire is not None:
+        transaction = self._announced(message, alive)
+        if transaction is None and (wire := self._kept(alive)):
+            transaction = Transaction(wire, message, self._config)
+        if transaction is not None:
             # It may have died of idleness, or of the server's own limits: that
             # says nothing about this message, a fresh one asks again at once.
-            transaction = self._transaction(wire, message)
             try:
-                return self._run(transaction)
+                return self._run(transaction, then)
             except (Interrupted, ConnectionLost):
                 pass
             except RouteMisconfigured as error:
@@ -100,17 +144,24 @@ class SmtpTransport:
                 if self._accepted:
                     return transaction.end(error.reply, Sign.OPEN)
                 raise
-        transaction = self._transaction(self._open(alive), message)
+        transaction = Transaction(self._open(alive), message, self._config)
         try:
-            return self._run(transaction)
+            return self._run(transaction, then)
         except (Interrupted, ConnectionLost) as error:
-            if transaction.refused or self._own_fault(message, transaction, error):
+            if transaction.refused or self._blames(message, transaction, error):
                 return transaction.end(error.reply, Sign.CUT)
             raise RouteError(error.reply.text, error.reply) from error
 
-    def _transaction(self, wire: Wire, message: Letter) -> Transaction:
-        welcome = self._accepted  # over this wire: a fresh one begins with no
-        return Transaction(wire, message, self._config, welcome=welcome)
+    def _announced(self, message: Letter, alive: Alive) -> Transaction | None:
+        """Return the transaction whose envelope has gone out already, if it has."""
+        ahead, self._ahead = self._ahead, None
+        if ahead is None:
+            return None
+        if ahead.letter is message and self._wire is not None:
+            self._wire.alive = alive
+            return ahead.transaction
+        self._drop()  # the server waits for what does not come
+        return None
 
     def _pause(self, alive: Alive) -> None:
         if self._ended is None or not self._config.wait_interval:
@@ -151,44 +202,49 @@ class SmtpTransport:
             raise
         return wire
 
-    def _run(self, transaction: Transaction) -> tuple[Outcome, ...]:
+    def _run(
+        self, transaction: Transaction, then: Letter | None
+    ) -> tuple[Outcome, ...]:
         finished = False
+        transaction.welcome = self._accepted
+        ahead = self._prepared(then)
         try:
-            outcomes = transaction.run()
+            outcomes = transaction.run(ahead.words if ahead else b"")
             finished = True
         finally:
             if not finished:  # for whatever reason: nobody knows where we stand
                 self._drop()
+        self._ahead = ahead if transaction.went_on else None
         self._carried += 1
         taken = Disposition.DELIVERED
         self._accepted |= any(each.disposition is taken for each in outcomes)
         self._ended = self._clock.monotonic()
-        self._suspect = None
+        self._suspicion.cleared()
         return outcomes
 
+    def _prepared(self, then: Letter | None) -> Ahead | None:
+        """Return what can be said of the next one before this one has ended."""
+        config = self._config
+        enough = 0 < config.batch <= self._carried + 1
+        if then is None or self._wire is None or enough or config.wait_interval:
+            return None
+        transaction = Transaction(self._wire, then, config)
+        words = transaction.announcement()
+        return Ahead(then, transaction, words) if words else None
+
     def _drop(self) -> None:
-        wire, self._wire = self._wire, None
+        wire, self._wire, self._ahead = self._wire, None, None
         if wire is not None:
             wire.close()
 
-    def _own_fault(
+    def _blames(
         self,
         message: Letter,
         transaction: Transaction,
         error: Interrupted | ConnectionLost,
     ) -> bool:
-        """Tell whether a broken conversation is blamed on the message.
-
-        Blaming the route each time would let one message that a server cannot
-        stomach close the route for all; blaming the message each time would
-        put off all mail for hours because of a server that restarts.
-        """
+        """Tell whether a broken conversation is blamed on the message."""
         queue_id = message.delivery.envelope.queue_id
-        before, self._suspect = self._suspect, queue_id
-        if self._aborted.is_set():
-            return False
-        if before == queue_id:  # the same one twice running
-            return True
-        if isinstance(error, Interrupted):  # 421: the server speaks of itself
-            return False
-        return before is None or transaction.step is Step.CONTENT
+        return self._suspicion.falls_on(queue_id, transaction.step, error) and not (
+            self._aborted.is_set()
+        )

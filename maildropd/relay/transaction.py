@@ -12,7 +12,7 @@ from itertools import repeat
 
 from maildropd.config.relay import RelayConfig
 from maildropd.mail.errors import RouteMisconfigured
-from maildropd.mail.outcome import Outcome, Sign
+from maildropd.mail.outcome import Disposition, Outcome, Sign
 from maildropd.mail.reply import Reply
 from maildropd.relay import commands
 from maildropd.relay.dialogue import Dialogue, Interrupted
@@ -31,15 +31,10 @@ class Transaction:
         wire: Wire,
         letter: Letter,
         config: RelayConfig,
-        *,
-        welcome: bool,
     ) -> None:
-        """Prepare; the wire is open and greeted.
-
-        ``welcome`` if the server took a message over this connection before.
-        """
+        """Prepare; the wire is open and greeted."""
         self.refused = False  # by the server, for good: at least one recipient
-        self._welcome = welcome
+        self.welcome = False  # it took a message over this connection before
         self._wire = wire
         self._letter = letter
         self._recipients = letter.delivery.recipients
@@ -47,17 +42,36 @@ class Transaction:
         self._relay = config.destination
         self._dialogue = Dialogue(wire, config)
         self._outcomes: dict[int, Outcome] = {}  # by place in recipients
+        self._then = b""  # what goes out behind the final dot
+        self._announced: list[int] | None = None  # who was named in advance
 
-    def run(self) -> tuple[Outcome, ...]:
+    def announcement(self) -> bytes:
+        """Return the envelope, to be said behind the final dot of another.
+
+        It may be empty.  Once it was said, ``run`` hears the answers.
+        """
+        named = self._named()
+        words = self._dialogue.announce(*self._envelope(named)) if named else b""
+        self._announced = named if words else None
+        return words
+
+    def run(self, then: bytes = b"") -> tuple[Outcome, ...]:
         """Return the outcomes, or raise.
 
         ``Interrupted`` and ``ConnectionLost``: nothing was delivered, and
-        what was decided until then is kept for ``end``.
+        what was decided until then is kept for ``end``.  ``then`` goes out
+        behind the final dot, if that is sent at all (see ``went_on``).
         """
-        named = self._named()
+        self._then = then
+        named = self._named() if self._announced is None else self._announced
         if named and self._offer(named):
             self._hand_over()
         return self._all()
+
+    @property
+    def went_on(self) -> bool:
+        """Tell whether all has come to its end, so that answers to more follow."""
+        return self.step is Step.FINAL and self._wire.sock is not None
 
     def end(self, reply: Reply, sign: Sign) -> tuple[Outcome, ...]:
         """Defer whatever is undecided."""
@@ -82,13 +96,11 @@ class Transaction:
 
     def _offer(self, named: list[int]) -> bool:
         """Say the envelope; return whether the content is awaited by somebody."""
-        offered, terms = self._wire.esmtp_features, self._letter.terms
-        paths = [self._recipients[number] for number in named]
-        mail = commands.mail(self._letter, paths, offered)
-        wishes = [terms[number] for number in named]
-        rcpts = [*map(commands.rcpt, paths, wishes, repeat(offered))]
         try:
-            granted = self._dialogue.say(mail, rcpts)
+            if self._announced is None:
+                granted = self._dialogue.say(*self._envelope(named))
+            else:
+                granted = self._dialogue.hear()
         except (Interrupted, ConnectionLost) as error:
             if error.reply.status != OUT_OF_STEP:
                 self._note_refusals(named)
@@ -108,6 +120,13 @@ class Transaction:
             refused = refusal(self._dialogue.said[-1], Step.DATA)
             self._give(wanted, Outcome.of(refused, self._relay))
         return granted and bool(wanted)
+
+    def _envelope(self, named: list[int]) -> tuple[bytes, list[bytes]]:
+        offered, terms = self._wire.esmtp_features, self._letter.terms
+        paths = [self._recipients[number] for number in named]
+        mail = commands.mail(self._letter, paths, offered)
+        wishes = [terms[number] for number in named]
+        return mail, [*map(commands.rcpt, paths, wishes, repeat(offered))]
 
     def _note_refusals(self, named: list[int]) -> dict[int, Reply]:
         """Record who was refused; return those refused for what we are."""
@@ -137,23 +156,42 @@ class Transaction:
 
         With a yes to somebody else beside it, it cannot mean us altogether.
         """
-        unwelcome = alone and not self._welcome and by_policy(reply)
+        unwelcome = alone and not self.welcome and by_policy(reply)
         sign = Sign.UNWELCOME if unwelcome else Sign.OPEN
         return Outcome.of(reply, self._relay, sign)
 
     def _hand_over(self) -> None:
         wire = self._wire
         self._at(Step.CONTENT, self._config.data_timeout)
+        last = b""
         for block in self._letter.blocks():
-            if wire.unprompted() or not wire.put(block):
+            if last and (wire.unprompted() or not wire.put(last)):
                 self._stopped()
                 return
+            last = block
+        if wire.unprompted():
+            self._stopped()
+            return
+        sent = wire.put(last + self._then)
+        if not (sent or self._then):
+            self._stopped()
+            return
         self._at(Step.FINAL, self._config.final_timeout)
-        try:
-            outcome = self._verdict()
-        except ConnectionLost as error:
-            outcome = doubt(error.reply, self._relay)
-        self._give(self._undecided(), outcome)
+        self._decide(sent=sent)
+
+    def _decide(self, *, sent: bool) -> None:
+        """Take what is said to the final dot; by LMTP, to each recipient of it."""
+        wanted = self._undecided()
+        answers = [[each] for each in wanted] if self._wire.lmtp else [wanted]
+        for numbers in answers:
+            try:
+                outcome = self._verdict()
+                if not sent and outcome.disposition is Disposition.DELIVERED:
+                    # The dot has gone out, or what came after it: nobody knows.
+                    raise self._wire.lost("sending failed behind the final dot")
+            except ConnectionLost as error:
+                outcome = doubt(error.reply, self._relay)
+            self._give(numbers, outcome)
 
     def _verdict(self) -> Outcome:
         said = self._wire.getreply()

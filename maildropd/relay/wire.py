@@ -50,6 +50,7 @@ class Wire(smtplib.SMTP):
         super().__init__(local_hostname=hostname)  # given: no look-up of our name
         self.alive = alive
         self.clock = clock
+        self.lmtp = False  # LHLO, and a reply for each recipient (RFC 2033)
         self.mid_transaction = False  # MAIL was accepted, and nothing ended it yet
         self._aborted = False
         self._poll = select.poll()
@@ -57,13 +58,14 @@ class Wire(smtplib.SMTP):
         self.doing = "connect"
         self.limit = timedelta(0)
         self._until: timedelta | None = None
+        self._allowed: timedelta | None = None  # what the socket has been told
 
     def adopt(self, sock: socket.socket) -> None:
         """Take a socket, connected or about to be."""
+        self._allowed = None
         # Small writes follow each other without an answer between them (the
         # end of a large message): Nagle would hold them for 40 ms.
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        sock.settimeout(self.limit.total_seconds())
         self._poll = select.poll()
         self._poll.register(sock, select.POLLIN)
         self.sock = sock
@@ -82,10 +84,7 @@ class Wire(smtplib.SMTP):
     def step(self, name: str, limit: timedelta) -> None:
         """Name what comes next, and its time limit."""
         self.doing = name
-        if limit != self.limit:
-            self.limit = limit
-            if self.sock is not None:
-                self.sock.settimeout(limit.total_seconds())
+        self.limit = limit
 
     @property
     def unread(self) -> bool:
@@ -171,11 +170,15 @@ class Wire(smtplib.SMTP):
         return self.lost(f"timed out after {self.limit.total_seconds():g} s")
 
     def connected(self) -> socket.socket:
-        """Return the socket; raise ``ConnectionLost`` if it is no more."""
+        """Return the socket, with the time limit of the step.
+
+        Raise ``ConnectionLost`` if it is no more.
+        """
         if self._aborted:
             raise self.lost("broken off by us")
         if self.sock is None:
             raise self.lost("connection closed")
+        self._allow(self.sock, self.limit)
         return self.sock
 
     def _line(self) -> bytes:
@@ -206,9 +209,8 @@ class Wire(smtplib.SMTP):
             left = self._until - self.clock.monotonic()
             if left <= timedelta(0):
                 raise self.timed_out()
-            sock.settimeout(left.total_seconds())
+            self._allow(sock, left)
             octets = self._read(sock)
-            sock.settimeout(self.limit.total_seconds())
         if not octets:
             self.connected()  # unless it was we who broke it off
             raise self.lost("connection closed by the server")
@@ -224,16 +226,20 @@ class Wire(smtplib.SMTP):
 
     def _spoke(self, sock: ssl.SSLSocket) -> bool:
         # What can be read may be TLS's own (a session ticket), not SMTP.
-        sock.settimeout(0)
+        self._allow(sock, timedelta(0))
         try:
             self._buffer += sock.recv(_RECEIVE)
         except ssl.SSLWantReadError:
             return False
         except OSError:
             return True
-        finally:
-            sock.settimeout(self.limit.total_seconds())
         return True
+
+    def _allow(self, sock: socket.socket, limit: timedelta) -> None:
+        """Let the next step on the socket take so long; a call for each is dear."""
+        if limit != self._allowed:
+            sock.settimeout(limit.total_seconds())
+            self._allowed = limit
 
     def _broken(self, error: OSError) -> ConnectionLost:
         return self.lost(f"connection broken: {error.strerror or error}")
