@@ -8,7 +8,7 @@ whose delivery nobody remembers.
 
 import threading
 import traceback
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from datetime import datetime, timedelta
 from functools import partial
@@ -30,6 +30,7 @@ from maildropd.mail.events import (
 from maildropd.mail.outcome import Disposition, Outcome
 from maildropd.mail.reply import Reply
 from maildropd.mail.service_events import InternalError
+from maildropd.queue.errand import Errand
 from maildropd.queue.route_watch import RouteWatch
 from maildropd.queue.verdict import Judge, Verdict, forgotten
 from maildropd.relay.base import Alive, Delivery, Transport
@@ -55,18 +56,16 @@ class Attempt:
         self._unrecorded: dict[int, Sequence[Verdict]] = {}  # deliveries; by identity
 
     def try_once(
-        self, lease: Lease, transport: Transport, route: RouteWatch, alive: Alive
+        self, errand: Errand, transport: Transport, route: RouteWatch, alive: Alive
     ) -> list[Verdict]:
         """Try to deliver; return what is to become of each recipient.
 
         ``RouteError`` passes through: the next hop could not be asked.
         """
-        delivery = Delivery(
-            envelope=lease.envelope,
-            recipients=tuple(each.forward_path for each in lease.recipients),
-            terms=tuple(each.terms for each in lease.recipients),
-            content=partial(self._store.content, lease.envelope.queue_id),
-        )
+        lease = errand.lease
+        then = errand.following
+        following = None if then is None else self._delivery(then)
+        delivery = self._delivery(lease, following)
         try:
             outcomes = transport.attempt(delivery, alive)
         except RouteError:
@@ -86,6 +85,21 @@ class Attempt:
         else:
             outcomes = route.weighed(lease.envelope.queue_id, outcomes)
         return self._judge.judge(lease, outcomes, self._clock.now())
+
+    def _delivery(self, lease: Lease, following: Delivery | None = None) -> Delivery:
+        return Delivery(
+            envelope=lease.envelope,
+            recipients=tuple(each.forward_path for each in lease.recipients),
+            terms=tuple(each.terms for each in lease.recipients),
+            content=self._content(lease),
+            following=following,
+        )
+
+    def _content(self, lease: Lease) -> Callable[[], Iterator[bytes]]:
+        octets = lease.octets
+        if octets is not None:
+            return lambda: iter((octets,))
+        return partial(self._store.content, lease.envelope.queue_id)
 
     def give_back(self, lease: Lease, due: datetime | None = None) -> list[Verdict]:
         """Return verdicts that leave the recipients as they were, due now or then."""

@@ -16,6 +16,7 @@ from maildropd.store.base import Lease
 _FULL = 1000
 _ASIDE = timedelta(seconds=30)
 _APART = timedelta(milliseconds=10)
+_PATIENCE = timedelta(seconds=1)
 
 
 class Backlog:
@@ -25,6 +26,7 @@ class Backlog:
         """Begin without work."""
         self.waiting: OrderedDict[QueueId, Lease] = OrderedDict()
         self.busy: dict[QueueId, Lease] = {}
+        self._promised: dict[QueueId, timedelta] = {}  # since when
         self._slot: datetime | None = None
 
     def __len__(self) -> int:
@@ -45,13 +47,42 @@ class Backlog:
                 return
         self.waiting[queue_id] = lease
 
-    def take(self) -> Lease | None:
-        """Put the next one on the wire."""
-        if not self.waiting:
-            return None
-        queue_id, lease = self.waiting.popitem(last=False)
-        self.busy[queue_id] = lease
+    def free(self, now: timedelta) -> int:
+        """Return how many wait for nobody in particular."""
+        if not self._promised:
+            return len(self.waiting)
+        return sum(self._is_free(queue_id, now) for queue_id in self.waiting)
+
+    def promise(self, now: timedelta) -> Lease | None:
+        """Return the one that a connection is to take next; others leave it alone.
+
+        But not for long: where the connection hangs, anybody may have it.
+        """
+        for queue_id, lease in self.waiting.items():
+            if self._is_free(queue_id, now):
+                self._promised[queue_id] = now
+                return lease
+        return None
+
+    def take(self, now: timedelta, promised: Lease | None = None) -> Lease | None:
+        """Put the next one on the wire: the promised one if it is still here."""
+        wanted = promised.envelope.queue_id if promised else None
+        if wanted is None or wanted not in self.waiting:
+            free = (each for each in self.waiting if self._is_free(each, now))
+            wanted = next(free, None)
+            if wanted is None:
+                return None
+        self._promised.pop(wanted, None)
+        lease = self.busy[wanted] = self.waiting.pop(wanted)
         return lease
+
+    def release(self, promised: Lease) -> None:
+        """Leave it to anybody."""
+        self._promised.pop(promised.envelope.queue_id, None)
+
+    def _is_free(self, queue_id: QueueId, now: timedelta) -> bool:
+        since = self._promised.get(queue_id)
+        return since is None or now - since > _PATIENCE
 
     def put_back(self, queue_id: QueueId) -> None:
         """Have one that was on the wire wait again, before all others."""
@@ -73,6 +104,7 @@ class Backlog:
         """Give up all that wait."""
         left = list(self.waiting.values())
         self.waiting.clear()
+        self._promised.clear()
         return left
 
     def put_off(self, now: datetime, pause: timedelta | None) -> datetime | None:

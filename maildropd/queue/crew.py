@@ -3,16 +3,25 @@
 
 A relay may serve fewer than ``max_connections``, and says so by refusing the
 next one.  That is no broken route: those that it serves go on, and after a
-while one more is tried again.
+while one more is tried again.  It begins with a few, and each message that is
+through makes room for one more; where those at work are quick, more threads
+would only be in their way.
 """
 
 from dataclasses import dataclass
 from datetime import timedelta
 
+from maildropd.config.model import Rate
 from maildropd.host.clock import Clock
+from maildropd.host.load import Load
 from maildropd.relay.base import Transport
 
 _REGROWS = timedelta(minutes=1)
+_FIRST = 4
+_SOON = timedelta(milliseconds=200)  # for all that waits; else one more is of use
+STUCK = timedelta(milliseconds=100)  # nothing was through for so long
+_IDLE, _BUSY = 0.6, 0.9  # of a processor
+_WEIGHT = 8  # of what is known of the pace, beside one message more
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,6 +31,7 @@ class LaneLimits:
     max_connections: int
     idle_timeout: timedelta
     depth: int = 100  # leased messages that wait for a connection; 0: it never asks
+    rate: Rate | None = None  # of messages
 
 
 class Crew:
@@ -31,11 +41,15 @@ class Crew:
         """Begin with nobody."""
         self.size = 0
         self.idle = 0
-        self.room = most
+        self.room = min(most, _FIRST)
         self._most = most
         self._told = most
         self._clock = clock
         self._since = timedelta(0)
+        self._refused = False  # not long ago
+        self._stirred = timedelta(0)  # the last message that was through
+        self._pace: timedelta | None = None  # a message's time, on one connection
+        self._load = Load(clock)
         self._open: dict[str, Transport] = {}
 
     @property
@@ -45,9 +59,42 @@ class Crew:
 
     def hire(self, waiting: int) -> bool:
         """Count one more if there is work and room for one; tell whether."""
-        hired = waiting > self.idle and self.size < self._grown()
+        hired = self.lacks(waiting) and waiting > self.idle
+        hired = hired and self.size < self._grown()
         self.size += hired
         return hired
+
+    def lacks(self, waiting: int) -> bool:
+        """Tell whether those at work would need long for what waits."""
+        at_work = self.size - self.idle
+        if not waiting or at_work <= 0 or self._pace is None:
+            return bool(waiting)
+        if self._clock.monotonic() - self._stirred > STUCK:  # they hang
+            return True
+        slow = self._pace * waiting > _SOON * at_work
+        return slow or self._load.lately() < _IDLE
+
+    def exceeds(self, waiting: int) -> bool:
+        """Tell whether one less would do as well: they are in each other's way."""
+        others = self.size - self.idle - 1
+        if others <= 0 or self._pace is None:
+            return False
+        quick = self._pace * waiting < _SOON / 2 * others
+        return quick and self._load.lately() > _BUSY
+
+    def stirred(self) -> None:
+        """Note that somebody begins to work."""
+        self._stirred = self._clock.monotonic()
+
+    def done(self, began: timedelta) -> None:
+        """Note that a message is through that was begun then."""
+        self._stirred = self._clock.monotonic()
+        took = self._stirred - began
+        if self._pace is None:
+            self._pace = took
+        self._pace += (took - self._pace) / _WEIGHT
+        if not self._refused:
+            self.room = min(self.room + 1, self._most)
 
     def enter(self, name: str, transport: Transport) -> None:
         """Note a connection; its thread was counted when it was hired."""
@@ -61,6 +108,7 @@ class Crew:
     def turned_away(self) -> bool:
         """Note that the relay serves the others only; tell whether that is news."""
         self.room = max(self.size - 1, 1)
+        self._refused = True
         self._since = self._clock.monotonic()
         news = self.room != self._told
         self._told = self.room
@@ -68,7 +116,8 @@ class Crew:
 
     def _grown(self) -> int:
         now = self._clock.monotonic()
-        if self.room < self._most and now - self._since >= _REGROWS:
-            self.room += 1
+        if self._refused and now - self._since >= _REGROWS:
+            self.room = min(self.room + 1, self._most)
             self._since = now
+            self._refused = self.room < self._most
         return self.room

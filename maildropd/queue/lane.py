@@ -1,15 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """The connections to one next hop, each with the thread that uses it.
 
-A few outcomes per connection may be on their way to the disk while the next
-message is on the wire.  They share a commit, and bound what a crash can
-deliver twice.
+Each thread knows what it is to do next, and its transport may begin with that
+in advance.  Where few threads are quick enough the others rest.
 """
 
-import threading
-from collections import deque
-from collections.abc import Callable
-from concurrent.futures import Future
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from datetime import datetime, timedelta
 from functools import partial
@@ -18,15 +14,16 @@ from maildropd.host.heartbeat import Heartbeats
 from maildropd.mail.envelope import QueueId
 from maildropd.mail.errors import RouteError, RouteMisconfigured
 from maildropd.queue.attempt import Attempt
-from maildropd.queue.backlog import Backlog
+from maildropd.queue.books import Books
 from maildropd.queue.breaker import Breaker
-from maildropd.queue.crew import Crew, LaneLimits
+from maildropd.queue.crew import LaneLimits
+from maildropd.queue.errand import Errand
+from maildropd.queue.roster import Roster
 from maildropd.queue.route_watch import RouteWatch
 from maildropd.queue.verdict import Verdict, beyond, refenced
 from maildropd.relay.base import Alive, Transport
-from maildropd.store.base import Lease, Settled
+from maildropd.store.base import Lease
 
-_UNSETTLED = 2  # outcomes of one connection on their way to the disk
 _SLACK = timedelta(seconds=30)  # what a step may take beyond its time limit
 
 
@@ -48,17 +45,14 @@ class Lane:
         self._route = route
         self.attempt = attempt
         self._transports = transports
-        self._changed = threading.Condition()
-        self._backlog = Backlog()
-        self._crew = Crew(limits.max_connections, breaker.clock)
+        self._roster = Roster(limits, breaker.clock)
         self._owed = False  # the manager was told to wait for room
         self._sweeping = False  # what waits for the broken route is too old
-        self._retired = False
 
     @property
     def connections(self) -> int:
         """How many connections are in use or kept warm."""
-        return self._crew.size
+        return self._roster.crew.size
 
     @property
     def asks(self) -> bool:
@@ -68,8 +62,8 @@ class Lane:
     @property
     def in_flight(self) -> int:
         """How many messages are leased for this lane."""
-        with self._changed:
-            return len(self._backlog)
+        with self._roster.changed:
+            return len(self._roster.backlog)
 
     def wanted(self) -> int:
         """Return how many more recipients this lane can take now.
@@ -79,13 +73,13 @@ class Lane:
         asked for in lumps, not one by one.
         """
         wait = self.breaker.wait()
-        with self._changed:
-            queued = self._backlog.recipients
-            if self._retired or not self.asks:
+        with self._roster.changed:
+            queued = self._roster.backlog.recipients
+            if self._roster.retired or not self.asks:
                 room = 0
             elif wait is not None:
                 probes = self._limits.depth if self._sweeping else int(not wait)
-                room = 0 if self._backlog else probes
+                room = 0 if self._roster.backlog else probes
             else:
                 room = self._limits.depth - queued
                 room = room if room * 2 >= self._limits.depth else 0
@@ -95,32 +89,39 @@ class Lane:
     def put_off(self) -> datetime | None:
         """Return when a lease that this lane did not ask for is to come again."""
         wait = self.breaker.wait()
-        with self._changed:
+        with self._roster.changed:
             pause = wait if wait and not self._sweeping else None
-            return self._backlog.put_off(self.breaker.clock.now(), pause)
+            return self._roster.backlog.put_off(self.breaker.clock.now(), pause)
 
     def offer(self, lease: Lease) -> bool:
         """Take a lease in; True means that a thread more is to ``work`` on it."""
-        with self._changed:
-            self._backlog.add(lease)
-            self._changed.notify()
-            return self._crew.hire(len(self._backlog.waiting))
+        with self._roster.changed:
+            self._roster.backlog.add(lease)
+            waiting = len(self._roster.backlog.waiting)
+            if self._roster.crew.lacks(waiting):
+                self._roster.changed.notify()
+            return self._roster.crew.hire(waiting)
 
     def not_hired(self) -> None:
         """The thread asked for cannot be had; those at work go on."""
-        with self._changed:
-            self._crew.size -= 1
+        with self._roster.changed:
+            self._roster.crew.size -= 1
 
     def stranded(self) -> bool:
-        """Tell whether leases wait here and no thread will come for them.
+        """Tell whether leases wait here, and a thread more is to come for them.
 
         The last one may have left just before they came, or none was to be had;
         True means, as for ``offer``, that one is to ``work``.
         """
-        with self._changed:
-            alone = bool(self._backlog.waiting) and not self._crew.size
-            self._crew.size += alone
-            return alone
+        with self._roster.changed:
+            return not self._roster.retired and self._roster.crew.hire(
+                len(self._roster.backlog.waiting)
+            )
+
+    def is_piled_up(self) -> bool:
+        """Tell whether what waits is to be looked at again soon, lest it is stuck."""
+        with self._roster.changed:
+            return bool(self._roster.backlog.waiting) and not self.breaker.broken
 
     def adopt(self, lease: Lease) -> Lease | None:
         """Join those of its recipients that are in flight here; return the others.
@@ -128,20 +129,20 @@ class Lane:
         The clock jumped, and the lease in flight seemed to have ended: the
         attempt under way must not be doubled, and settles with newer fences.
         """
-        with self._changed:
-            return self._backlog.adopt(lease)
+        with self._roster.changed:
+            return self._roster.backlog.adopt(lease)
 
     def retire(self) -> list[Lease]:
         """End all threads after their present message; return what still waits."""
-        with self._changed:
-            self._retired = True
-            self._changed.notify_all()
-            return self._backlog.drain()
+        with self._roster.changed:
+            self._roster.retired = True
+            self._roster.changed.notify_all()
+            return self._roster.backlog.drain()
 
     def abort(self) -> None:
         """Break off all connections, whatever they are doing."""
-        with self._changed:
-            transports = self._crew.transports
+        with self._roster.changed:
+            transports = self._roster.crew.transports
         for transport in transports:
             transport.abort()
 
@@ -151,43 +152,45 @@ class Lane:
         """Deliver until there is nothing to do or the lane retires; a thread's body."""
         alive = partial(_beat, heartbeats, name)
         transport = self._transports()
-        unsettled: deque[tuple[list[Verdict], Future[Settled]]] = deque()
-        with self._changed:
-            self._crew.enter(name, transport)
+        with self._roster.changed:
+            self._roster.crew.enter(name, transport)
         try:
-            while (lease := self._take(heartbeats, name)) is not None:
+            books = Books(self.attempt, self.breaker.clock, alive)
+            promised: Lease | None = None
+            while lease := self._roster.take(promised, alive):
                 alive(timedelta(0))
-                verdicts = self._deliver(lease, transport, alive)
+                promised = self._roster.promise()
+                verdicts = self._deliver(Errand(lease, promised), transport, alive)
                 if verdicts is None:
                     break
-                unsettled.append((verdicts, self.attempt.record(verdicts)))
-                if any(e.comes_again for e in verdicts) or self._has_room():
+                books.enter(verdicts, more=promised is not None)
+                if self._wants_manager(verdicts):
                     finished()
-                while len(unsettled) > (_UNSETTLED if self._backlog.waiting else 0):
-                    self.attempt.insist(*unsettled.popleft(), alive)
-            while unsettled:
-                self.attempt.insist(*unsettled.popleft(), alive)
         finally:
-            with self._changed:
-                self._crew.leave(name)
+            with self._roster.changed:
+                self._roster.crew.leave(name)
+                self._roster.changed.notify_all()
             transport.close()
             heartbeats.rest(name)
             finished()
 
     def _deliver(
-        self, lease: Lease, transport: Transport, alive: Alive
+        self, errand: Errand, transport: Transport, alive: Alive
     ) -> list[Verdict] | None:
         """Return what became of a lease; None if another connection is to try."""
-        queue_id = lease.envelope.queue_id
+        lease, queue_id = errand.lease, errand.lease.envelope.queue_id
+        began = self.breaker.clock.monotonic()
         with ExitStack() as undo:
-            # A bug ends this thread; the message must not seem busy for ever.
-            undo.callback(self._backlog.busy.pop, queue_id, None)
-            verdicts = self._tried(lease, transport, alive)
+            # A bug ends this thread; no message must seem busy for ever.
+            undo.callback(self._roster.release, errand.following)
+            undo.callback(self._roster.backlog.busy.pop, queue_id, None)
+            verdicts = self._tried(errand, transport, alive)
+            if verdicts is None:
+                return None
             undo.pop_all()
-        if verdicts is None:
-            return None
-        with self._changed:
-            newest = self._backlog.busy.pop(queue_id)
+        with self._roster.changed:
+            self._roster.crew.done(began)
+            newest = self._roster.backlog.busy.pop(queue_id)
             broken = self.breaker.broken is not None
             self._sweeping = broken and any(each.expired for each in verdicts)
         if newest is lease:
@@ -196,12 +199,13 @@ class Lane:
         return refenced(verdicts, newest) + more
 
     def _tried(
-        self, lease: Lease, transport: Transport, alive: Alive
+        self, errand: Errand, transport: Transport, alive: Alive
     ) -> list[Verdict] | None:
+        lease = errand.lease
         try:
             if self.breaker.wait():  # it broke while this waited for a connection
                 return self.attempt.shed(lease, self._route)
-            return self.attempt.try_once(lease, transport, self._route, alive)
+            return self.attempt.try_once(errand, transport, self._route, alive)
         except RouteError as error:
             if self._turned_away(lease.envelope.queue_id, error):
                 return None
@@ -212,36 +216,25 @@ class Lane:
         """Leave a lease to the others, if the relay serves those, but not one more."""
         if isinstance(error, RouteMisconfigured) or not self._route.serves:
             return False
-        with self._changed:
-            if self._crew.size < 2 or self._retired:
+        with self._roster.changed:
+            if self._roster.crew.size < 2 or self._roster.retired:
                 return False
-            self._backlog.put_back(queue_id)
-            self._changed.notify()
-            news, room = self._crew.turned_away(), self._crew.room
+            self._roster.backlog.put_back(queue_id)
+            self._roster.changed.notify()
+            news, room = self._roster.crew.turned_away(), self._roster.crew.room
         if news:
             self._route.crowded(room, error.reply)
         return True
 
-    def _has_room(self) -> bool:
-        """Tell, once, that the manager may have waited for this."""
-        with self._changed:
-            queued = len(self._backlog.waiting)
+    def _wants_manager(self, verdicts: Sequence[Verdict]) -> bool:
+        """Tell whether it has something to look at; of room here, only once."""
+        with self._roster.changed:
+            queued = len(self._roster.backlog.waiting)
             owed = self._owed and queued * 2 <= self._limits.depth
             self._owed = self._owed and not owed
-        return owed or self.breaker.broken is not None
-
-    def _take(self, heartbeats: Heartbeats, name: str) -> Lease | None:
-        heartbeats.beat(name, self._limits.idle_timeout + _SLACK)
-        with self._changed:
-            self._crew.idle += 1
-            try:
-                self._changed.wait_for(
-                    lambda: self._backlog.waiting or self._retired,
-                    self._limits.idle_timeout.total_seconds(),
-                )
-            finally:
-                self._crew.idle -= 1
-            return self._backlog.take()
+            short = queued > self._roster.crew.idle and self._roster.crew.lacks(queued)
+        broken = self.breaker.broken is not None
+        return owed or short or broken or any(each.comes_again for each in verdicts)
 
 
 def _beat(heartbeats: Heartbeats, name: str, within: timedelta) -> None:

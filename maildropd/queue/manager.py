@@ -19,6 +19,7 @@ from maildropd.mail.errors import TransientError
 from maildropd.mail.event import Journal
 from maildropd.mail.service_events import InternalError
 from maildropd.queue.attempt import Attempt
+from maildropd.queue.crew import STUCK
 from maildropd.queue.lane import Lane
 from maildropd.route.base import NextHop, Router
 from maildropd.store.base import Lease, LeasedRecipient, QueueStore
@@ -153,7 +154,7 @@ class Manager:
             for lease in self._store.claim(wanted, now, now + _LEASE).result():
                 self._hand_out(lease, routing)
         for lane in routing.lanes.values():
-            if lane.stranded():
+            while lane.stranded():
                 self._hire(lane)
         return self._until_next(routing)
 
@@ -175,6 +176,8 @@ class Manager:
             for lane in routing.lanes.values()
             if (wait := lane.breaker.wait()) and not lane.in_flight
         ]
+        if any(lane.is_piled_up() for lane in routing.lanes.values()):
+            waits.append(STUCK)
         if any(lane.wanted() for lane in routing.lanes.values()):
             due = self._store.next_due()
             if due is not None:

@@ -23,6 +23,7 @@ from maildropd.mail.reply import Reply
 from maildropd.queue.attempt import Attempt
 from maildropd.queue.backoff import Backoff
 from maildropd.queue.breaker import Breaker
+from maildropd.queue.errand import Errand
 from maildropd.queue.route_watch import RouteWatch
 from maildropd.queue.verdict import Judge
 from maildropd.relay.base import Delivery
@@ -101,7 +102,7 @@ def _tried(
         route = RouteWatch("fake:25", Breaker(clock), journal)
         transport = FakeRelay(script).transport()
         try:
-            verdicts = attempt.try_once(lease, transport, route, alive)
+            verdicts = attempt.try_once(Errand(lease), transport, route, alive)
         except RouteError as error:
             route.failed(error)
             verdicts = attempt.shed(lease, route, error.reply)

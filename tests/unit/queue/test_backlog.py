@@ -2,7 +2,7 @@
 """What one lane holds of a deep queue."""
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -49,7 +49,7 @@ def test_who_is_in_flight_gets_the_newer_fence_and_no_other_is_kept(
     backlog = Backlog()
     backlog.add(leased((0, 1), (1, 1)))
     if on_the_wire:
-        backlog.take()
+        backlog.take(timedelta(0))
 
     others = backlog.adopt(leased((1, 2), (2, 2)))
 
@@ -72,7 +72,7 @@ def test_more_of_a_message_joins_what_is_in_flight_of_it(*, on_the_wire: bool) -
     backlog = Backlog()
     backlog.add(leased((0, 1)))
     if on_the_wire:
-        backlog.take()
+        backlog.take(timedelta(0))
 
     backlog.add(leased((1, 1)))
 

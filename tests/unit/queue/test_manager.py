@@ -271,7 +271,7 @@ def test_old_mail_that_cannot_be_read_just_now_is_neither_failed_nor_spun_on(
 
     content = desk.store.content
     monkeypatch.setattr(desk.store, "content", unreadable)
-    name = desk.add()
+    name = desk.add(content=b"Subject: x\n\n" + b"x\n" * 5000)  # not read along
     desk.clock.forward(timedelta(days=6))
     desk.start()
     desk.relay.arrived.acquire(timeout=10)

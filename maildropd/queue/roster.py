@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which thread of a lane does what next, and when one of them may rest.
+
+Each is promised what comes next while it is busy with the last one.  Where few
+are quick enough the others rest; what those at work do not get to, because one
+of them hangs, goes to whoever is free.
+"""
+
+import threading
+from datetime import timedelta
+
+from maildropd.host.clock import Clock
+from maildropd.queue.backlog import Backlog
+from maildropd.queue.crew import STUCK, Crew, LaneLimits
+from maildropd.queue.throttle import Throttle
+from maildropd.relay.base import Alive
+from maildropd.store.base import Lease
+
+
+class Roster:
+    """All of it is guarded by ``changed``; the methods take that themselves."""
+
+    def __init__(self, limits: LaneLimits, clock: Clock) -> None:
+        """Begin without work and without threads."""
+        self.changed = threading.Condition()
+        self.backlog = Backlog()
+        self.crew = Crew(limits.max_connections, clock)
+        self.retired = False
+        self._limits = limits
+        self._clock = clock
+        self._throttle = Throttle(limits.rate, clock) if limits.rate else None
+
+    def take(self, promised: Lease | None, alive: Alive) -> Lease | None:
+        """Return what to do next; None after a while without work, or at the end."""
+        now = self._clock.monotonic()
+        with self.changed:
+            if not (promised and (lease := self._promised(promised, now))):
+                lease = self._awaited(now + self._limits.idle_timeout, alive)
+                self.crew.stirred()
+            return lease
+
+    def promise(self) -> Lease | None:
+        """Return what the thread is to do next, unless somebody idle can now."""
+        now = self._clock.monotonic()
+        with self.changed:
+            if self._throttle or self.retired:
+                return None
+            free = self.backlog.free(now)
+            if self.crew.idle and self.crew.lacks(free):
+                self.changed.notify()
+                return None
+            return None if self.crew.exceeds(free) else self.backlog.promise(now)
+
+    def release(self, promised: Lease | None) -> None:
+        """Let others have it."""
+        if promised is not None:
+            with self.changed:
+                self.backlog.release(promised)
+                self.changed.notify()
+
+    def _promised(self, promised: Lease, now: timedelta) -> Lease | None:
+        return None if self.retired else self.backlog.take(now, promised)
+
+    def _awaited(self, until: timedelta, alive: Alive) -> Lease | None:
+        self.crew.idle += 1
+        try:
+            while not self._is_next(now := self._clock.monotonic()):
+                left = self._pause(until - now)
+                if left <= timedelta(0):
+                    return None
+                alive(left)
+                self.changed.wait(left.total_seconds())
+        finally:
+            self.crew.idle -= 1
+        if self.retired:
+            return None
+        if self._throttle:
+            self._throttle.take()
+        return self.backlog.take(now)
+
+    def _is_next(self, now: timedelta) -> bool:
+        """Tell whether an idle thread is to take something, or to go."""
+        if self.retired:
+            return True
+        if self._throttle and self._throttle.wait():
+            return False
+        return self.crew.lacks(self.backlog.free(now))
+
+    def _pause(self, left: timedelta) -> timedelta:
+        """Return how long an idle thread may rest before it looks again."""
+        if not self.backlog.waiting:
+            return left
+        if self._throttle and (wait := self._throttle.wait()):
+            return wait
+        return STUCK  # those at work are quick enough, unless they hang
