@@ -8,6 +8,7 @@ Field names follow from attribute names, so that they cannot disagree.
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import IntEnum
+from functools import cache
 from typing import ClassVar, Protocol
 
 from maildropd.mail.reply import Reply
@@ -39,7 +40,10 @@ class Event:
 
     def text(self) -> str:
         """Return the one line people read."""
-        words = {name: _shown(value) for name, value in self._items()}
+        words = {
+            name: _shown(getattr(self, name))
+            for name, _ in _names(type(self).__slots__)
+        }
         return self.template.format_map(words)
 
     def fields(self) -> dict[str, str]:
@@ -49,23 +53,24 @@ class Event:
         gives its enhanced status (``MAILDROP_DSN``).
         """
         found: dict[str, str] = {}
-        for name, value in self._items():
-            key = "MAILDROP_" + name.upper()
-            match value:
-                case None:
-                    continue
-                case timedelta():
-                    found[key + "_USEC"] = str(round(value.total_seconds() * 1e6))
-                case Reply():
-                    found[key] = str(value)
-                    found["MAILDROP_DSN"] = value.status
-                case _:
-                    found[key] = _word(value)
+        for name, key in _names(type(self).__slots__):
+            value = getattr(self, name)
+            if isinstance(value, str):  # most are
+                found[key] = str(value)
+            elif isinstance(value, timedelta):
+                found[key + "_USEC"] = str(round(value.total_seconds() * 1e6))
+            elif isinstance(value, Reply):
+                found[key] = str(value)
+                found["MAILDROP_DSN"] = value.status
+            elif value is not None:
+                found[key] = _word(value)
         return found
 
-    def _items(self) -> list[tuple[str, object]]:
-        names: tuple[str, ...] = self.__slots__
-        return [(name, getattr(self, name)) for name in names]
+
+@cache
+def _names(slots: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
+    """Return the attributes of a kind of event, each with its journal field."""
+    return tuple((name, "MAILDROP_" + name.upper()) for name in slots)
 
 
 class Journal(Protocol):
@@ -77,7 +82,7 @@ class Journal(Protocol):
 
 
 def _shown(value: object) -> object:
-    return value if isinstance(value, Reply) else _word(value)
+    return value if isinstance(value, (str, Reply)) else _word(value)
 
 
 def _word(value: object) -> str:

@@ -61,6 +61,7 @@ class Lease:
     give_up: datetime
     recipients: tuple[LeasedRecipient, ...]
     turn: datetime  # when it was due: given back for then, it keeps its place
+    octets: bytes | None = None  # the content, if it is small and was at hand
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The changes an attempt needs: claim before it, settle after it.
+"""The changes that an attempt ends with: what became of what was leased.
 
-The fence grows with each claim.  An outcome is recorded only under the fence
-of the lease it belongs to, so one that comes too late changes nothing.
+An outcome is recorded only under the fence of the lease it belongs to, so one
+that comes too late changes nothing.
 """
 
 from collections.abc import Sequence
@@ -14,30 +14,15 @@ from maildropd.store import notices
 from maildropd.store.adding import Add
 from maildropd.store.base import (
     Lease,
-    LeasedRecipient,
     Settled,
     Settlement,
     State,
 )
-from maildropd.store.rows import MESSAGE, envelope, micros, number, terms, time
+from maildropd.store.rows import micros, number
 from maildropd.store.transaction import Transaction
 from maildropd.store.unreadable import Holder
 
 _WAITING = (State.READY, State.DEFERRED)
-_DUE = (
-    "SELECT due, queue_id FROM recipient WHERE state = ? AND due <= ?"
-    " ORDER BY due LIMIT ?"
-)
-_DUE_READABLE = (
-    "SELECT due, queue_id FROM recipient WHERE state = ? AND due <= ?"
-    " AND queue_id NOT IN (SELECT value FROM json_each(?)) ORDER BY due LIMIT ?"
-)
-# The plus keeps SQLite from the index of all that is due: here it is one message.
-_LEASE = (
-    "UPDATE recipient SET owner = ?, fence = fence + 1, due = ?"
-    " WHERE queue_id = ? AND +state IN ('ready', 'deferred') AND +due <= ?"
-    " RETURNING number, forward_path, attempts, fence, notify, orcpt, run"
-)
 _TAKE_OVER = (
     "UPDATE recipient SET owner = NULL, hold = 0, state = ?, due = ?"
     " WHERE queue_id = ? AND number = ?"
@@ -82,75 +67,6 @@ def take_over(transaction: Transaction, holder: Holder, now: datetime) -> int:
             transaction.count(was, -1)
             transaction.count(state, 1)
     return len(rows)
-
-
-def claim(
-    transaction: Transaction, holder: Holder, limit: int, now: datetime, until: datetime
-) -> list[Lease]:
-    """Lease what is due, message by message, oldest due time first."""
-    at = micros(now)
-    turns: dict[str, int] = {}
-    for turn, queue_id in _due(transaction, holder, limit, at):
-        turns.setdefault(queue_id, turn)
-    leases = []
-    for queue_id, turn in turns.items():
-        wanted = (holder.owner, micros(until), queue_id, at)
-        work = partial(_lease, transaction, wanted, holder, turn)
-        lease = holder.unreadable.guard(queue_id, work)
-        if lease is not None:
-            leases.append(lease)
-    return leases
-
-
-def _due(
-    transaction: Transaction, holder: Holder, limit: int, at: int
-) -> list[tuple[int, str]]:
-    """Return what is due, in its order; neither state may starve the other."""
-    ready, deferred = (
-        transaction.execute(
-            *(
-                (_DUE_READABLE, (state, at, ids, limit))
-                if (ids := holder.unreadable.ids)
-                else (_DUE, (state, at, limit))
-            )
-        ).fetchall()
-        for state in _WAITING
-    )
-    deferred = deferred[: max((limit + 1) // 2, limit - len(ready))]
-    more = len(ready) + len(deferred) > limit or len(ready) == limit
-    ready = ready[: limit - len(deferred)]
-    holder.turns.served([turn for turn, _ in ready], more=more)
-    return sorted(ready + deferred)
-
-
-def _lease(
-    transaction: Transaction,
-    wanted: tuple[str, int, str, int],
-    holder: Holder,
-    turn: int,
-) -> Lease | None:
-    queue_id = wanted[2]
-    row = transaction.execute(MESSAGE, (queue_id,)).fetchone()
-    if row is None:  # recipients of nothing; a repair may leave such
-        holder.unreadable.add(queue_id, "there is no message for its recipients")
-        return None
-    leased = transaction.execute(_LEASE, wanted).fetchall()
-    recipients = (
-        LeasedRecipient(
-            number=n,
-            forward_path=path,
-            attempts=attempts,
-            fence=fence,
-            terms=terms(said),
-        )
-        for n, path, attempts, fence, *said in sorted(leased)
-    )
-    return Lease(
-        envelope=envelope(row),
-        give_up=time(row[-1]),
-        recipients=tuple(recipients),
-        turn=time(turn),
-    )
 
 
 def renew(transaction: Transaction, owner: str, lease: Lease, until: datetime) -> bool:

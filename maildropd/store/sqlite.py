@@ -21,7 +21,7 @@ from maildropd.mail.envelope import QueueId, Submission
 from maildropd.mail.errors import MailError, StoreFull, StoreUnusable
 from maildropd.mail.event import Journal
 from maildropd.mail.service_events import StoreMigrated
-from maildropd.store import adding, leasing, marks, operating
+from maildropd.store import adding, claiming, leasing, marks, operating
 from maildropd.store.base import (
     Lease,
     MessageView,
@@ -168,7 +168,7 @@ class SqliteStore:
         return self._change(marks.keep, mark)
 
     def claim(self, limit: int, now: datetime, until: datetime) -> Future[list[Lease]]:
-        return self._change(leasing.claim, self._holder, limit, now, until)
+        return self._change(claiming.claim, self._holder, limit, now, until)
 
     def renew(self, lease: Lease, until: datetime) -> Future[bool]:
         return self._change(leasing.renew, self._owner, lease, until)

@@ -31,6 +31,7 @@ class Unreadable:
         self._messages: set[str] = set()
         self._contents: set[str] = set()  # of messages that are gone else
         self._news = False
+        self.apart = False  # contents are not read along: one is damaged
         self.ids = ""  # a JSON array for SQLite; empty while there is none
 
     def has_news(self) -> bool:
@@ -42,6 +43,10 @@ class Unreadable:
         """Leave this one alone from now on."""
         if self._learn(self._messages, queue_id, reason):
             self.ids = json.dumps(sorted(self._messages))
+
+    def read_apart(self) -> None:
+        """Let who wants a content read it himself: the claim goes on without."""
+        self.apart = self._news = True
 
     def guard(self, queue_id: str, work: Callable[[], Result]) -> Result | None:
         """Do something to one message; None, and nothing done, if it is damaged."""

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from maildropd.host.heartbeat import Heartbeats
+from maildropd.store import claiming, leasing, operating, rows
 from maildropd.store import housekeeping as store_housekeeping
-from maildropd.store import leasing, operating, rows
 from maildropd.store.connection import Database, connect
 from maildropd.store.housekeeping import KEY_LIFE, KEYS_FOR_A_STEP, Housekeeping
 from maildropd.store.opening import open_database
@@ -187,7 +187,7 @@ def test_no_question_that_is_asked_often_reads_a_whole_table(
 @pytest.mark.parametrize(
     "statement",
     [
-        leasing._LEASE,
+        claiming._LEASE,
         leasing._TAKE_OVER,
         leasing._RENEW,
         leasing._DELIVERED,
