@@ -25,6 +25,7 @@ class Backlog:
     def __init__(self) -> None:
         """Begin without work."""
         self.waiting: OrderedDict[QueueId, Lease] = OrderedDict()
+        self.recipients = 0  # that wait; one message can be to ten thousand
         self.busy: dict[QueueId, Lease] = {}
         self._promised: dict[QueueId, timedelta] = {}  # since when
         self._slot: datetime | None = None
@@ -33,25 +34,21 @@ class Backlog:
         """Return how many messages are leased."""
         return len(self.waiting) + len(self.busy)
 
-    @property
-    def recipients(self) -> int:
-        """Return how many wait; one message can be to ten thousand."""
-        return sum(len(lease.recipients) for lease in self.waiting.values())
-
     def add(self, lease: Lease) -> None:
         """Have one more wait; of a message that is here it joins the rest."""
         queue_id = lease.envelope.queue_id
-        for leases in (self.busy, self.waiting):
-            if queue_id in leases:
-                leases[queue_id] = joined(leases[queue_id], lease)
-                return
-        self.waiting[queue_id] = lease
+        if queue_id in self.busy:
+            self.busy[queue_id] = joined(self.busy[queue_id], lease)
+            return
+        if before := self.waiting.get(queue_id):
+            self.recipients -= len(before.recipients)
+            lease = joined(before, lease)
+        self._wait(queue_id, lease)
 
     def free(self, now: timedelta) -> int:
         """Return how many wait for nobody in particular."""
-        if not self._promised:
-            return len(self.waiting)
-        return sum(self._is_free(queue_id, now) for queue_id in self.waiting)
+        taken = sum(now - since <= _PATIENCE for since in self._promised.values())
+        return len(self.waiting) - taken
 
     def promise(self, now: timedelta) -> Lease | None:
         """Return the one that a connection is to take next; others leave it alone.
@@ -74,11 +71,16 @@ class Backlog:
                 return None
         self._promised.pop(wanted, None)
         lease = self.busy[wanted] = self.waiting.pop(wanted)
+        self.recipients -= len(lease.recipients)
         return lease
 
     def release(self, promised: Lease) -> None:
         """Leave it to anybody."""
         self._promised.pop(promised.envelope.queue_id, None)
+
+    def _wait(self, queue_id: QueueId, lease: Lease) -> None:
+        self.waiting[queue_id] = lease
+        self.recipients += len(lease.recipients)
 
     def _is_free(self, queue_id: QueueId, now: timedelta) -> bool:
         since = self._promised.get(queue_id)
@@ -86,7 +88,7 @@ class Backlog:
 
     def put_back(self, queue_id: QueueId) -> None:
         """Have one that was on the wire wait again, before all others."""
-        self.waiting[queue_id] = self.busy.pop(queue_id)
+        self._wait(queue_id, self.busy.pop(queue_id))
         self.waiting.move_to_end(queue_id, last=False)
 
     def adopt(self, lease: Lease) -> Lease | None:
@@ -104,6 +106,7 @@ class Backlog:
         """Give up all that wait."""
         left = list(self.waiting.values())
         self.waiting.clear()
+        self.recipients = 0
         self._promised.clear()
         return left
 

@@ -59,10 +59,15 @@ class Crew:
 
     def hire(self, waiting: int) -> bool:
         """Count one more if there is work and room for one; tell whether."""
-        hired = self.lacks(waiting) and waiting > self.idle
-        hired = hired and self.size < self._grown()
+        hired = self.calls(waiting)
         self.size += hired
         return hired
+
+    def calls(self, waiting: int) -> bool:
+        """Tell whether there is work and room for one more."""
+        if waiting <= self.idle or self.size >= self._grown():
+            return False
+        return self.lacks(waiting)
 
     def lacks(self, waiting: int) -> bool:
         """Tell whether those at work would need long for what waits."""
@@ -115,9 +120,10 @@ class Crew:
         return news
 
     def _grown(self) -> int:
-        now = self._clock.monotonic()
-        if self._refused and now - self._since >= _REGROWS:
-            self.room = min(self.room + 1, self._most)
-            self._since = now
-            self._refused = self.room < self._most
+        if self._refused:
+            now = self._clock.monotonic()
+            if now - self._since >= _REGROWS:
+                self.room = min(self.room + 1, self._most)
+                self._since = now
+                self._refused = self.room < self._most
         return self.room

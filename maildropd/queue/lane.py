@@ -232,7 +232,7 @@ class Lane:
             queued = len(self._roster.backlog.waiting)
             owed = self._owed and queued * 2 <= self._limits.depth
             self._owed = self._owed and not owed
-            short = queued > self._roster.crew.idle and self._roster.crew.lacks(queued)
+            short = self._roster.crew.calls(queued)
         broken = self.breaker.broken is not None
         return owed or short or broken or any(each.comes_again for each in verdicts)
 

@@ -26,6 +26,7 @@ _LINE_LIMIT = 65_536  # a longer line is no reply
 _LINE_KEPT = 4_096
 _LINES_LIMIT = 100
 _RECEIVE = 65_536
+_LITTLE = 16_384
 
 
 class ConnectionLost(smtplib.SMTPServerDisconnected):
@@ -103,7 +104,8 @@ class Wire(smtplib.SMTP):
         """
         self.keep_step()
         self.alive(self.limit)
-        sock = self.connected()
+        # Little finds room in the socket at once: whatever limit is set will do.
+        sock = self.connected(limited=len(octets) > _LITTLE)
         try:
             sock.sendall(octets)
         except TimeoutError as error:
@@ -154,7 +156,7 @@ class Wire(smtplib.SMTP):
         """Tell whether the server spoke, or closed, without having been asked."""
         if self._buffer:
             return True
-        sock = self.connected()
+        sock = self.connected(limited=False)
         ready = bool(self._poll.poll(0))
         if not isinstance(sock, ssl.SSLSocket):
             return ready
@@ -169,16 +171,14 @@ class Wire(smtplib.SMTP):
         """Close, and make the error of a step that took too long."""
         return self.lost(f"timed out after {self.limit.total_seconds():g} s")
 
-    def connected(self) -> socket.socket:
-        """Return the socket, with the time limit of the step.
-
-        Raise ``ConnectionLost`` if it is no more.
-        """
+    def connected(self, *, limited: bool = True) -> socket.socket:
+        """Return the socket, told the limit of the step; or raise."""
         if self._aborted:
             raise self.lost("broken off by us")
         if self.sock is None:
             raise self.lost("connection closed")
-        self._allow(self.sock, self.limit)
+        if limited:
+            self._allow(self.sock, self.limit)
         return self.sock
 
     def _line(self) -> bytes:
