@@ -7,6 +7,7 @@ A yield is section, key, and words; the reader knows the place of the key.
 from collections.abc import Iterator
 from pathlib import Path
 
+from maildropd.config import route_checks
 from maildropd.config.errors import nearest
 from maildropd.config.lines import Section
 from maildropd.config.model import Config, QueueConfig, SubmitterConfig
@@ -22,8 +23,10 @@ def complaints(config: Config) -> Iterator[Complaint]:
     yield from _which_relay(config)
     for relay in config.relays:
         yield from _relay(relay)
+        yield from _socket(relay)
     for submitter in config.submitters:
         yield from _submitter(submitter, config)
+    yield from route_checks.complaints(config)
 
 
 def _queue(queue: QueueConfig) -> Iterator[Complaint]:
@@ -89,3 +92,15 @@ def _relay(relay: RelayConfig) -> Iterator[Complaint]:
         yield section, key, "needs username"
     if relay.username and relay.tls is Tls.NONE and not relay.auth_in_clear:
         yield section, "tls", "never sends a password in clear (try required)"
+
+
+def _socket(relay: RelayConfig) -> Iterator[Complaint]:
+    section = Section(kind="relay", name=relay.name)
+    if not relay.socket:
+        return
+    if relay.tls in (Tls.REQUIRED, Tls.IMPLICIT):
+        yield section, "tls", "is of no use with a socket (leave it out)"
+    if relay.port:
+        yield section, "port", "and socket exclude each other"
+    if relay.host != RelayConfig(name="").host:
+        yield section, "host", "and socket exclude each other"

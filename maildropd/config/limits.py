@@ -10,6 +10,7 @@ from datetime import timedelta
 from ipaddress import ip_address, ip_network
 from typing import Any
 
+from maildropd.config import pattern
 from maildropd.mail.address import parse_list
 from maildropd.mail.errors import BadAddress
 
@@ -138,6 +139,7 @@ LIMITS: Mapping[tuple[str, str], Limit] = {
     ("queue", "slowest_retry"): positive,
     ("queue", "give_up_after"): positive,
     ("queue", "relay"): name,
+    ("queue", "mx_domains"): between(1, 2000),
     ("submission", "gateways"): each(user),
     ("submission", "trusted"): each(user),
     ("submission", "max_connections"): between(1, 20_000),
@@ -159,6 +161,9 @@ LIMITS: Mapping[tuple[str, str], Limit] = {
     ("submitter", "redirect_to"): address,
     ("spool", "poll_interval"): positive,
     ("spool", "lock_expiry"): positive,
+    ("route", "recipient"): each(pattern.recipient),
+    ("route", "sender"): each(pattern.sender),
+    ("route", "mx"): name,
     ("relay", "host"): host,
     ("relay", "port"): between(0, 65535),
     ("relay", "password_credential"): name,

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import NewType
 
 from maildropd.config.relay import RelayConfig
+from maildropd.config.routes import RouteConfig
 
 Size = NewType("Size", int)
 """Octets; written with a unit, ``25M``."""
@@ -65,6 +66,8 @@ class QueueConfig:
     slowest_retry: timedelta = timedelta(hours=4)
     give_up_after: timedelta = timedelta(days=5)
     relay: str = ""  # the [relay NAME] that takes all mail; empty: the only one
+    mx_domains: int = 200  # served at a time by servers of their own
+    capture_all: Path | None = None  # a Maildir that takes all mail: nothing gets out
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,5 +144,6 @@ class Config:
     names: NamesConfig = field(default_factory=NamesConfig)
     submitters: tuple[SubmitterConfig, ...] = ()
     spools: tuple[SpoolConfig, ...] = ()
+    routes: tuple[RouteConfig, ...] = ()  # in their order
     relay: RelayConfig = field(default_factory=lambda: RelayConfig(name="smarthost"))
     relays: tuple[RelayConfig, ...] = ()  # all of them, that one included

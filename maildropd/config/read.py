@@ -25,8 +25,11 @@ def read(layout: Layout) -> Config:
     said = Said(layout)
     reading = _Reading(said, layout)
     config = reading.config()
+    # A route without the value that is wrong would seem to lack it.
+    known = {each for each in said.faulty if each.kind == "route"}
     for section, key, words in checks.complaints(config):
-        said.complain(section, key, words)
+        if section not in known:
+            said.complain(section, key, words)
     if said.mistakes:
         raise ConfigErrors(said.in_order())
     return config
@@ -60,6 +63,7 @@ class _Reading:
             names=self._section(Section(kind="names"), {}),
             submitters=tuple(self._all_of("submitter")),
             spools=self._spools(),
+            routes=tuple(self._all_of("route")),
             relay=chosen(relays, queue.relay),
             relays=relays,
         )

@@ -10,6 +10,13 @@ from enum import StrEnum
 from pathlib import Path
 
 
+class Protocol(StrEnum):
+    """What is spoken to a relay."""
+
+    SMTP = "smtp"
+    LMTP = "lmtp"  # a reply for each recipient at the end (RFC 2033)
+
+
 class Tls(StrEnum):
     """How a connection to a relay is encrypted."""
 
@@ -34,7 +41,9 @@ class RelayConfig:
 
     name: str
     host: str = "localhost"
-    port: int = 0  # 0: 465 with implicit TLS, else 25
+    port: int = 0  # 0: 24 for LMTP, 465 with implicit TLS, else 25
+    socket: Path | None = None  # in place of host and port
+    protocol: Protocol = Protocol.SMTP
     tls: Tls = Tls.OPPORTUNISTIC
     tls_verify: bool = True
     tls_ca_file: Path | None = None
@@ -56,9 +65,15 @@ class RelayConfig:
     @property
     def real_port(self) -> int:
         """The port to connect to."""
-        return self.port or (465 if self.tls is Tls.IMPLICIT else 25)
+        if self.port:
+            return self.port
+        if self.protocol is Protocol.LMTP:
+            return 24
+        return 465 if self.tls is Tls.IMPLICIT else 25
 
     @property
     def destination(self) -> str:
-        """The name in logs and outcomes, ``host:port``."""
+        """The name in logs and outcomes, ``host:port`` or ``unix:/path``."""
+        if self.socket:
+            return f"unix:{self.socket}"
         return f"{self.host}:{self.real_port}"

@@ -25,6 +25,7 @@ from maildropd.config.model import (
     SubmitterConfig,
 )
 from maildropd.config.relay import RelayConfig
+from maildropd.config.routes import RouteConfig
 
 MODELS: Mapping[str, Any] = {
     "daemon": DaemonConfig,
@@ -33,12 +34,14 @@ MODELS: Mapping[str, Any] = {
     "names": NamesConfig,
     "submitter": SubmitterConfig,
     "spool": SpoolConfig,
+    "route": RouteConfig,
     "relay": RelayConfig,
 }
 _NAMED: Mapping[str, str] = {
     "spool": "drop",
     "relay": "smarthost",
     "submitter": "shop",
+    "route": "inside",
 }
 _LARGEST = 1 << 20
 
@@ -79,6 +82,7 @@ class Said:
         """Read the files; mistakes are gathered, never raised."""
         self.mistakes: dict[Mistake, None] = {}  # each once
         self.sections: dict[Section, Place] = {}
+        self.faulty: set[Section] = set()  # where a value is wrong
         self._lines: dict[tuple[Section, str], Line] = {}
         self._files = files(layout)
         for file in self._files:
@@ -98,6 +102,7 @@ class Said:
     def complain(self, section: Section, key: str, words: str) -> None:
         """Note a mistake in a value, at its line if it has one."""
         line = self._lines.get((section, key))
+        self.faulty.add(section)
         if not line:
             place = self.sections.get(section, Place(file=self._files[0]))
             self._wrong(place, f"{section}: {key}: {words}")

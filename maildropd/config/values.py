@@ -13,8 +13,11 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any, get_args
 
+from maildropd.config import pattern
 from maildropd.config.errors import nearest
 from maildropd.config.model import ByteRate, Rate, Size
+from maildropd.config.routes import Patterns, Share, Shares
+from maildropd.mail.reply import Reply
 
 _PART = re.compile(r"([0-9]{1,12})\s*([A-Za-z]+)\s*")
 _PARTS = re.compile(rf"(?:{_PART.pattern})+")
@@ -61,6 +64,9 @@ def reader(kind: Any, folder: Path) -> Callable[[str], object]:
         tuple[str, ...]: several,
         Rate: rate,
         ByteRate: byte_rate,
+        Patterns: patterns,
+        Shares: shares,
+        Reply: refusal,
     }
     return readers[kind]
 
@@ -156,6 +162,47 @@ def byte_rate(text: str) -> ByteRate:
     """Read ``50M/d``."""
     amount, period = _per(text, "50M/d")
     return ByteRate(Rate(amount=size(amount), period=period))
+
+
+def patterns(text: str) -> Patterns:
+    """Read words for addresses: ``example.net, .example.net, /^bob-.*@/``."""
+    return Patterns(tuple(words(word) for word in pattern.words(text)))
+
+
+def shares(text: str) -> Shares:
+    """Read ``a, b``, or ``a:10, b:10:3``: NAME, PREFERENCE and WEIGHT."""
+    parts = [word.split(":") for word in several(text)]
+    if len({len(part) > 1 for part in parts}) > 1:
+        raise ValueError("gives some a preference and others none (try a:10, b:20)")
+    found = [_share(part, place) for place, part in enumerate(parts)]
+    names = [share.relay for share in found]
+    if twice := next((name for name in names if names.count(name) > 1), ""):
+        raise ValueError(f"names {twice} twice")
+    return Shares(tuple(found))
+
+
+def _share(part: list[str], place: int) -> Share:
+    if len(part) > 3 or not all(re.fullmatch("[0-9]{1,5}", n) for n in part[1:]):
+        given = ":".join(part)
+        raise ValueError(f"contains {given}, which is not NAME:PREFERENCE:WEIGHT")
+    defaults = ["", str(place), "1"]
+    name, preference, weight = [*part, *defaults[len(part) :]]
+    if not int(weight):
+        raise ValueError(f"gives {name} no weight (leave it out to send it nothing)")
+    return Share(relay=name, preference=int(preference), weight=int(weight))
+
+
+def refusal(text: str) -> Reply:
+    """Read ``550 5.1.1 no such user here``; the status may be left out."""
+    found = re.fullmatch(r"([45][0-9]{2})(?: +(\S.*))?", text)
+    if not found:
+        raise ValueError("is no refusal (try 550 5.1.1 no such user here)")
+    reply = Reply.parse(int(found[1]), found[2] or "")
+    if (status := re.match(r"[0-9]+\.[0-9]+\.[0-9]+", found[2] or "")) and (
+        status[0] != reply.status
+    ):
+        raise ValueError(f"contradicts itself: {found[1]} and {status[0]}")
+    return reply
 
 
 def _per(text: str, example: str) -> tuple[str, timedelta]:

@@ -1,20 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
 """The ways out, built: a lane for each next hop, with what it may use.
 
-Lanes on this host are few threads each: a command that hangs must hold up
-neither files nor relays.
+What ends on this host is in daemon/local_ways.py.
 """
 
 import random
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from datetime import timedelta
 from pathlib import Path
 
 from maildropd.config.errors import ConfigErrors, Mistake, Place
 from maildropd.config.model import Config
 from maildropd.config.relay import RelayConfig
+from maildropd.daemon import local_ways
 from maildropd.daemon.engine import Surroundings
+from maildropd.daemon.local_ways import Transports
 from maildropd.host import credentials
 from maildropd.host.process import host_name
 from maildropd.queue.attempt import Attempt
@@ -25,33 +24,11 @@ from maildropd.queue.lane import Lane
 from maildropd.queue.manager import Routing
 from maildropd.queue.route_watch import RouteWatch
 from maildropd.queue.verdict import Judge
-from maildropd.relay.append import FileTransport
-from maildropd.relay.base import Transport
 from maildropd.relay.login import Login
-from maildropd.relay.maildir import MaildirTransport
-from maildropd.relay.nowhere import NowhereTransport
-from maildropd.relay.run import CommandTransport
 from maildropd.relay.smtp import SmtpTransport
 from maildropd.route.base import NextHop, Way
 from maildropd.route.rules import RulesRouter
 from maildropd.store.base import QueueStore
-
-_IDLE = timedelta(seconds=10)
-_LOCAL: Mapping[Way, LaneLimits] = {
-    Way.CAPTURE: LaneLimits(max_connections=1, idle_timeout=_IDLE),
-    Way.COMMAND: LaneLimits(max_connections=2, idle_timeout=_IDLE),
-    Way.FILE: LaneLimits(max_connections=1, idle_timeout=_IDLE),
-    # It never asks: what it gets was asked for by others, and only waits.
-    Way.NOWHERE: LaneLimits(max_connections=1, idle_timeout=_IDLE, depth=0),
-}
-_DESCRIPTORS: Mapping[Way, int] = {
-    Way.CAPTURE: 3,
-    Way.COMMAND: 7,
-    Way.FILE: 3,
-    Way.NOWHERE: 0,
-}
-
-Transports = Callable[[], Transport]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,15 +41,10 @@ class Needs:
 
 def needs(config: Config) -> Needs:
     """Count over all lanes that there will be."""
-    hops = list(RulesRouter(config).hops())
-    used = _used(config)
+    relays = sum(relay.max_connections for relay in _used(config).values())
     return Needs(
-        connections=sum(relay.max_connections for relay in used.values()),
-        local=sum(
-            _LOCAL[hop.way].max_connections * _DESCRIPTORS[hop.way]
-            for hop in hops
-            if hop.way is not Way.RELAY
-        ),
+        connections=max(relays, 1),
+        local=local_ways.descriptors(RulesRouter(config).hops()),
     )
 
 
@@ -126,20 +98,11 @@ class _Builder:
         return Lane(limits, breaker, watch, self._attempt, transports)
 
     def _of(self, hop: NextHop) -> tuple[LaneLimits, Transports]:
-        clock = self._around.clock
-        match hop.way:
-            case Way.RELAY:
-                return self._of_relay(self._relays[hop.relay])
-            case Way.CAPTURE:
-                path = Path(hop.destination.removeprefix("maildir:"))
-                return _LOCAL[hop.way], lambda: MaildirTransport(path, self._hostname)
-            case Way.COMMAND:
-                return _LOCAL[hop.way], lambda: CommandTransport(clock)
-            case Way.FILE:
-                return _LOCAL[hop.way], FileTransport
-            case Way.NOWHERE:
-                names = frozenset(each.name for each in self._config.submitters)
-                return _LOCAL[hop.way], lambda: NowhereTransport(names)
+        if hop.way is Way.RELAY:
+            return self._of_relay(self._relays[hop.relay])
+        clock, name = self._around.clock, self._hostname
+        transports = local_ways.transports(hop, self._config, name, clock)
+        return local_ways.LIMITS[hop.way], transports
 
     def _of_relay(self, relay: RelayConfig) -> tuple[LaneLimits, Transports]:
         login, clock = _login(relay, self._config.source), self._around.clock
@@ -151,8 +114,11 @@ class _Builder:
 
 def _used(config: Config) -> dict[str, RelayConfig]:
     """Return the relays that some mail goes to, by name; the default first."""
+    if config.queue.capture_all:
+        return {}
     said = {relay.name: relay for relay in config.relays}
     names = [each.relay for each in config.submitters if each.relay]
+    names += [share.relay for route in config.routes for share in route.relay]
     return {config.relay.name: config.relay} | {
         name: said[name] for name in names if name != config.relay.name
     }

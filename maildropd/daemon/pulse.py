@@ -72,6 +72,6 @@ class Pulse:
         return status.line(
             self._store.counts(),
             self._store.oldest(),
-            self._manager.lanes,
+            self._manager.lanes.values(),
             self._surroundings.clock.now(),
         )

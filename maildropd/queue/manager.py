@@ -7,10 +7,11 @@ can soon send.
 
 import threading
 import traceback
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, replace
-from datetime import timedelta
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import partial
 from itertools import count
 
 from maildropd.host.clock import Clock
@@ -18,11 +19,13 @@ from maildropd.host.heartbeat import Heartbeats
 from maildropd.mail.errors import TransientError
 from maildropd.mail.event import Journal
 from maildropd.mail.service_events import InternalError
+from maildropd.queue import choice
 from maildropd.queue.attempt import Attempt
+from maildropd.queue.branches import Branches
 from maildropd.queue.crew import STUCK
 from maildropd.queue.lane import Lane
 from maildropd.route.base import NextHop, Router
-from maildropd.store.base import Lease, LeasedRecipient, QueueStore
+from maildropd.store.base import Lease, QueueStore
 
 _LEASE = timedelta(hours=1)
 _LONGEST_WAIT = timedelta(seconds=20)
@@ -39,6 +42,12 @@ class Routing:
     router: Router
     lanes: Mapping[NextHop, Lane]
     attempt: Attempt  # of this configuration, to give back what never started
+    branch: Callable[[NextHop], Lane] | None = None  # makes all other lanes
+    most: int = 0  # of those may be at work at a time
+
+    def branches(self, clock: Clock) -> Branches:
+        """Return the lanes as they are before there is any mail."""
+        return Branches(self.lanes, clock, self.branch, self.most)
 
 
 class Manager:
@@ -54,10 +63,10 @@ class Manager:
     ) -> None:
         """Start at rest; ``start`` begins."""
         self._store = store
-        self._routing = routing
-        self._next = routing
-        self._journal = journal
         self._clock = clock
+        self._routing = self._next = routing
+        self._branches = routing.branches(clock)
+        self._journal = journal
         self._heartbeats = heartbeats
         self._changed = threading.Condition()
         self._awake = True
@@ -68,14 +77,14 @@ class Manager:
         self._loop = threading.Thread(target=self._run, name="queue", daemon=True)
 
     @property
-    def lanes(self) -> tuple[Lane, ...]:
+    def lanes(self) -> Mapping[NextHop, Lane]:
         """The lanes in use, for people to look at."""
-        return tuple(self._routing.lanes.values())
+        return self._branches.all()
 
     @property
     def in_flight(self) -> int:
         """How many messages are leased, also by lanes of a former configuration."""
-        return sum(lane.in_flight for lane in (*self.lanes, *self._former))
+        return sum(lane.in_flight for lane in (*self.lanes.values(), *self._former))
 
     def start(self) -> None:
         """Begin to deliver what is due."""
@@ -91,7 +100,7 @@ class Manager:
 
     def retry_now(self) -> None:
         """Probe broken routes at once."""
-        for lane in self.lanes:
+        for lane in self.lanes.values():
             lane.breaker.retry_now()
         self.wake()
 
@@ -115,15 +124,15 @@ class Manager:
         self.wake()
         if self._loop.is_alive():
             self._loop.join()
-        self._retire(self._routing)
+        self._retire(self._routing.attempt)
         while self._working() and patience():
             self._working()[0].join(_GLANCE.total_seconds())
-        for lane in (*self.lanes, *self._former):
+        for lane in (*self.lanes.values(), *self._former):
             lane.abort()
         deadline = self._clock.monotonic() + _PATIENCE_AFTER_ABORT
         while self._working() and self._clock.monotonic() < deadline:
             self._working()[0].join(_GLANCE.total_seconds())
-        for lane in (*self.lanes, *self._former):
+        for lane in (*self.lanes.values(), *self._former):
             lane.attempt.own_up()
 
     def _working(self) -> list[threading.Thread]:
@@ -149,59 +158,72 @@ class Manager:
         """Lease and hand out what is due; return how long nothing will be."""
         routing = self._present_routing()
         now = self._clock.now()
-        wanted = max((lane.wanted() for lane in routing.lanes.values()), default=0)
-        if wanted:
+        self._branches.rest()
+        if wanted := self._wanted():
             for lease in self._store.claim(wanted, now, now + _LEASE).result():
                 self._hand_out(lease, routing)
-        for lane in routing.lanes.values():
+        for lane in self._branches.at_work():
             while lane.stranded():
                 self._hire(lane)
-        return self._until_next(routing)
+        return self._until_next()
+
+    def _wanted(self) -> int:
+        # All are asked: who gets nothing has to know that he is waited for.
+        lanes = [lane.wanted() for lane in self._branches.at_work()]
+        return max([self._branches.wanted(), *lanes])
 
     def _present_routing(self) -> Routing:
         former, self._routing = self._routing, self._next
         if former is not self._routing:
             # A lane with a thread may yet have outcomes to record.
-            self._former = [each for each in self._former if each.connections]
-            self._former.extend(former.lanes.values())
-            self._retire(former)
+            lanes = (*self._former, *self.lanes.values())
+            self._former = [each for each in lanes if each.connections]
+            self._retire(former.attempt)
+            self._branches = self._routing.branches(self._clock)
         return self._routing
 
-    def _until_next(self, routing: Routing) -> timedelta:
+    def _until_next(self) -> timedelta:
         waits = [_LONGEST_WAIT]
         # A pause that is over is no reason to come back at once: whether there
         # is anything to probe with, the store says below.
         waits += [
             wait
-            for lane in routing.lanes.values()
+            for lane in self._branches.at_work()
             if (wait := lane.breaker.wait()) and not lane.in_flight
         ]
-        if any(lane.is_piled_up() for lane in routing.lanes.values()):
+        if any(lane.is_piled_up() for lane in self._branches.at_work()):
             waits.append(STUCK)
-        if any(lane.wanted() for lane in routing.lanes.values()):
+        if self._wanted():
             due = self._store.next_due()
             if due is not None:
                 waits.append(max(due - self._clock.now(), timedelta(0)))
         return min(waits)
 
     def _hand_out(self, lease: Lease, routing: Routing) -> None:
-        for lane in (*routing.lanes.values(), *self._former):
+        for lane in (*self._branches.at_work(), *self._former):
             rest = lane.adopt(lease)
             if rest is None:
                 return
             lease = rest
-        alone = sum(lane.asks for lane in routing.lanes.values()) == 1
-        for hop, part in _by_hop(lease, routing.router):
-            lane = routing.lanes[hop]
-            # A lane that is alone gets what it asked for, and no more.
-            later = None if alone and lane.asks else lane.put_off()
+        old = self._clock.now() >= lease.give_up
+        best = partial(choice.best, branches=self._branches, old=old)
+        for hop, part in choice.split(lease, routing.router, best):
+            later = self._offered(self._branches.of(hop), part)
             if later:
                 routing.attempt.record(routing.attempt.give_back(part, later))
-            elif lane.offer(part):
-                # Without a thread to be had, the others go on, or the end of
-                # the pass asks again: no lease may stay behind unhandled.
-                with suppress(RuntimeError):
-                    self._hire(lane)
+
+    def _offered(self, lane: Lane | None, lease: Lease) -> datetime | None:
+        """Offer a lease; return when it is to come again if it is not taken."""
+        if lane is None:
+            return self._branches.put_off()
+        # A lane that is alone gets what it asked for, and no more.
+        later = None if lane.asks and self._branches.alone else lane.put_off()
+        if later is None and lane.offer(lease):
+            # Without a thread to be had, the others go on, or the end of
+            # the pass asks again: no lease may stay behind unhandled.
+            with suppress(RuntimeError):
+                self._hire(lane)
+        return later
 
     def _hire(self, lane: Lane) -> None:
         name = f"relay-{next(self._names)}"
@@ -218,10 +240,10 @@ class Manager:
             raise
         self._workers = [*self._working(), worker]
 
-    def _retire(self, routing: Routing) -> None:
-        for lane in routing.lanes.values():
+    def _retire(self, attempt: Attempt) -> None:
+        for lane in self.lanes.values():
             for lease in lane.retire():
-                routing.attempt.record(routing.attempt.give_back(lease))
+                attempt.record(attempt.give_back(lease))
 
     def _wait(self, pause: timedelta) -> None:
         with self._changed:
@@ -229,13 +251,3 @@ class Manager:
                 lambda: self._awake or self._stopping, pause.total_seconds()
             )
             self._awake = False
-
-
-def _by_hop(lease: Lease, router: Router) -> Iterable[tuple[NextHop, Lease]]:
-    """Split a lease by next hop; one hop is the usual case."""
-    groups: dict[NextHop, list[LeasedRecipient]] = {}
-    for recipient in lease.recipients:
-        hop = router.next_hop(lease.envelope, recipient)
-        groups.setdefault(hop, []).append(recipient)
-    for hop, recipients in groups.items():
-        yield hop, replace(lease, recipients=tuple(recipients))

@@ -1,21 +1,29 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where mail goes: by the section it was taken under, and by what aliases want run.
+"""Where mail goes: the first rule that has something to say about it.
 
 What was taken under a section that is gone waits: it may have been one that
 captures, and its mail must not get out because somebody renamed it.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
+from dataclasses import dataclass
 
-from maildropd.config.model import Config, SubmitterConfig
-from maildropd.config.relay import RelayConfig
+from maildropd.config.model import Config
 from maildropd.mail.envelope import Envelope
+from maildropd.route import ways
 from maildropd.route.base import NextHop, Way
+from maildropd.route.table import Route
 from maildropd.store.base import LeasedRecipient
 
-COMMAND = NextHop(way=Way.COMMAND, relay="", destination="command")
-FILE = NextHop(way=Way.FILE, relay="", destination="file")
-NOWHERE = NextHop(way=Way.NOWHERE, relay="", destination="none")
+_LEAVES: frozenset[Way] = frozenset((Way.RELAY, Way.MX))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """Where a recipient goes, and what says so."""
+
+    hops: tuple[NextHop, ...]
+    by: str  # "[route inside]"
 
 
 class RulesRouter:
@@ -23,42 +31,56 @@ class RulesRouter:
 
     def __init__(self, config: Config) -> None:
         """Look up each section's way once."""
-        self._default = _of_relay(config.relay)
+        self._all = ways.of_capture(config.queue.capture_all)
         self._runs = config.names.aliases_may_run
         relays = {
-            relay.name: _of_relay(relay) for relay in (config.relay, *config.relays)
+            relay.name: ways.of_relay(relay) for relay in (config.relay, *config.relays)
         }
-        self._sections: Mapping[str, NextHop] = {
-            each.name: _of_section(each, relays, self._default)
-            for each in config.submitters
+        self._default = relays[config.relay.name]
+        self._sections = {
+            each.name: ways.of_section(each, relays) for each in config.submitters
         }
+        self._routes = [Route(each, relays) for each in config.routes]
 
     def hops(self) -> Iterator[NextHop]:
-        """Yield every way there may be, each once."""
-        local = (COMMAND, FILE) if self._runs else ()
-        ways = (self._default, *self._sections.values(), *local, NOWHERE)
-        yield from dict.fromkeys(ways)
+        """Yield every way there may be, each once; but for domains' own servers."""
+        if self._all:
+            yield self._all
+            return
+        sections = filter(None, self._sections.values())
+        routes = (hop for route in self._routes for hop in route.lasting)
+        local = (ways.COMMAND, ways.FILE) if self._runs else ()
+        found = (self._default, *sections, *routes, *local, ways.NOWHERE)
+        yield from dict.fromkeys(found)
 
-    def next_hop(self, envelope: Envelope, recipient: LeasedRecipient) -> NextHop:
-        """Return the way; what is captured goes nowhere else, commands included."""
-        rules = envelope.submitter.rules
-        hop = self._sections.get(rules, NOWHERE) if rules else self._default
+    def next_hops(
+        self, envelope: Envelope, recipient: LeasedRecipient
+    ) -> tuple[NextHop, ...]:
+        """Return the ways, the best first."""
+        return self.decide(envelope, recipient).hops
+
+    def decide(self, envelope: Envelope, recipient: LeasedRecipient) -> Decision:
+        """Return the ways; what is captured goes nowhere else, commands included."""
+        if self._all:
+            return Decision(hops=(self._all,), by="[queue] capture_all")
+        found = self._by_rule(envelope, recipient)
         run = recipient.terms.run
-        if not run or hop.way in (Way.CAPTURE, Way.NOWHERE):
-            return hop
+        if not run or found.hops[0].way not in _LEAVES:
+            return found
         if not self._runs:
-            return NOWHERE
-        return COMMAND if run.startswith("|") else FILE
+            return Decision(hops=(ways.NOWHERE,), by="[names] aliases_may_run")
+        hop = ways.COMMAND if run.startswith("|") else ways.FILE
+        return Decision(hops=(hop,), by="[names] aliases")
 
-
-def _of_relay(relay: RelayConfig) -> NextHop:
-    return NextHop(relay=relay.name, destination=relay.destination)
-
-
-def _of_section(
-    section: SubmitterConfig, relays: Mapping[str, NextHop], default: NextHop
-) -> NextHop:
-    if section.capture is not None:
-        maildir = f"maildir:{section.capture}"
-        return NextHop(way=Way.CAPTURE, relay="", destination=maildir)
-    return relays[section.relay] if section.relay else default
+    def _by_rule(self, envelope: Envelope, recipient: LeasedRecipient) -> Decision:
+        rules = envelope.submitter.rules
+        section = f"[submitter {rules}]"
+        if rules and rules not in self._sections:
+            return Decision(hops=(ways.NOWHERE,), by=section)
+        if own := self._sections.get(rules):
+            return Decision(hops=(own,), by=section)
+        for route in self._routes:
+            if route.fits(envelope, recipient.forward_path):
+                hops = route.hops(envelope.queue_id, recipient.forward_path)
+                return Decision(hops=hops, by=f"[route {route.name}]")
+        return Decision(hops=(self._default,), by="[queue] relay")

@@ -99,9 +99,9 @@ class ByDomain:
     def __init__(self, hops: dict[str, NextHop]) -> None:
         self._hops = hops
 
-    def next_hop(self, _: Envelope, recipient: LeasedRecipient) -> NextHop:
+    def next_hops(self, _: Envelope, recipient: LeasedRecipient) -> tuple[NextHop, ...]:
         domain = recipient.forward_path.rpartition("@")[2]
-        return self._hops.get(domain) or self._hops[""]
+        return (self._hops.get(domain) or self._hops[""],)
 
 
 class Stand:

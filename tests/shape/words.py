@@ -19,6 +19,7 @@ from maildropd.config.model import (
     SubmitterConfig,
 )
 from maildropd.config.relay import RelayConfig
+from maildropd.config.routes import RouteConfig
 from maildropd.mail.event import Event
 from maildropd.mail.reply import Reply
 from tests.shape.house import ROOT
@@ -31,6 +32,7 @@ _MODELS: tuple[type, ...] = (
     NamesConfig,
     SubmitterConfig,
     SpoolConfig,
+    RouteConfig,
     RelayConfig,
 )
 

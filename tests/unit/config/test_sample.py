@@ -9,6 +9,7 @@ from maildropd.config.layout import Layout
 from maildropd.config.lines import Line, parse
 from maildropd.config.model import SubmitterConfig
 from maildropd.config.read import read
+from maildropd.config.routes import Patterns, RouteConfig
 from maildropd.config.said import MODELS, keys
 
 SAMPLE = Path(__file__).parents[3] / "etc/maildrop/maildropd.conf"
@@ -30,12 +31,15 @@ def test_the_sample_changes_nothing() -> None:
 def test_every_key_stands_there_with_its_default(tmp_path: Path) -> None:
     host = Layout.of_host()
     everything = tmp_path / "everything.conf"
-    everything.write_text(_uncommented())
+    text = _uncommented().replace("discard = no", "discard = yes")
+    everything.write_text(text.replace("\nrecipient =\n", "\nrecipient = *\n"))
+    route = RouteConfig(name="inside", recipient=Patterns(("*",)), discard=True)
 
     assert read(replace(host, config=everything)) == replace(
         read(replace(host, config=SAMPLE)),
         source=everything,
         submitters=(SubmitterConfig(name="shop"),),
+        routes=(route,),
     )
 
 

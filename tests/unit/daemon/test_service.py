@@ -8,6 +8,7 @@ from concurrent.futures import Future
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
+from types import MappingProxyType
 from typing import cast
 
 import pytest
@@ -26,7 +27,9 @@ from maildropd.host.heartbeat import Heartbeats
 from maildropd.host.notify import Notifier
 from maildropd.mail.errors import StoreUnusable
 from maildropd.mail.service_events import ConfigRefused, InternalError, ServiceStopped
+from maildropd.queue.lane import Lane
 from maildropd.queue.manager import Manager, Routing
+from maildropd.route.base import NextHop
 from maildropd.store.base import QueueStore, State
 from tests.fakes.clock import FakeClock
 from tests.fakes.journal import FakeJournal
@@ -88,7 +91,7 @@ class Store:
 class Queue:
     """A manager that takes as long to stop as it is told."""
 
-    lanes = ()
+    lanes: Mapping[NextHop, Lane] = MappingProxyType({})
     in_flight = 0
 
     def __init__(self) -> None:

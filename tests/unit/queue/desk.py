@@ -38,9 +38,11 @@ HOP = NextHop(relay="smarthost", destination="fake:25")
 class OneHop:
     """A router with one answer."""
 
-    def next_hop(self, envelope: Envelope, recipient: LeasedRecipient) -> NextHop:
+    def next_hops(
+        self, envelope: Envelope, recipient: LeasedRecipient
+    ) -> tuple[NextHop, ...]:
         del envelope, recipient
-        return HOP
+        return (HOP,)
 
 
 class Desk:

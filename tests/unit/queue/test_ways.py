@@ -41,9 +41,11 @@ LATER = Reply(451, "4.2.0", "later")
 class ByTerms:
     """A router that goes by what is to be run."""
 
-    def next_hop(self, envelope: Envelope, recipient: LeasedRecipient) -> NextHop:
+    def next_hops(
+        self, envelope: Envelope, recipient: LeasedRecipient
+    ) -> tuple[NextHop, ...]:
         del envelope
-        return {DEFAULT_TERMS: HOP, RUN: COMMAND, LOST: NOWHERE}[recipient.terms]
+        return ({DEFAULT_TERMS: HOP, RUN: COMMAND, LOST: NOWHERE}[recipient.terms],)
 
 
 class Ways(Desk):

@@ -60,7 +60,7 @@ def way(asked: RulesRouter, rules: str = "", run: str = "") -> tuple[Way, str]:
         fence=1,
         terms=Terms(run=run),
     )
-    hop = asked.next_hop(envelope, recipient)
+    hop = asked.next_hops(envelope, recipient)[0]
     assert hop in asked.hops()
     return hop.way, hop.destination
 
