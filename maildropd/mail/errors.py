@@ -110,3 +110,9 @@ class RouteMisconfigured(RouteError):
     """The next hop refuses us, whoever the mail is for; only people can help."""
 
     default = Reply(451, "4.7.0")
+
+
+class NotTrusted(RouteMisconfigured):
+    """The next hop cannot prove who it is; knocking again does no harm."""
+
+    default = Reply(451, "4.7.5")

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from datetime import timedelta
 
 from maildropd.mail.envelope import QueueId
-from maildropd.mail.errors import RouteError, RouteMisconfigured
+from maildropd.mail.errors import NotTrusted, RouteError, RouteMisconfigured
 from maildropd.mail.event import Journal
 from maildropd.mail.outcome import Outcome
 from maildropd.mail.reply import Reply
@@ -15,7 +15,7 @@ from maildropd.mail.route_events import (
     RouteFailed,
     RouteRestored,
 )
-from maildropd.queue.breaker import UNWELCOME, Breaker, Broken
+from maildropd.queue.breaker import UNREACHABLE, UNWELCOME, Breaker, Broken
 from maildropd.queue.standing import (
     Belief,
     Standing,
@@ -66,7 +66,8 @@ class RouteWatch:
     def failed(self, error: RouteError) -> None:
         """Note that the next hop could not be used."""
         refused = isinstance(error, RouteMisconfigured)
-        self._tell(self._breaker.failed(error.reply, refused=refused))
+        pace = UNREACHABLE if isinstance(error, NotTrusted) else None
+        self._tell(self._breaker.failed(error.reply, refused=refused, pace=pace))
 
     def weighed(
         self, queue_id: QueueId, outcomes: tuple[Outcome, ...]

@@ -14,7 +14,7 @@ from maildropd.mail.errors import RouteError
 from maildropd.mail.reply import Reply
 from maildropd.relay.wire import Wire
 
-Address = tuple[Any, ...]
+Address = tuple[Any, ...] | str
 """As the socket module gives it; its form depends on the family."""
 
 RESOLVER_LIMIT = timedelta(minutes=5)  # with three servers and a search list
@@ -23,7 +23,7 @@ _ADDRESSES = 8
 
 def connect(wire: Wire, config: RelayConfig) -> None:
     """Connect to the first address that answers, or raise ``RouteError``."""
-    addresses = _resolve(config.host, config.real_port)
+    addresses = _resolve(config)
     until = wire.clock.monotonic() + config.connect_timeout
     trouble: OSError = TimeoutError("timed out")
     tried = config.destination
@@ -32,7 +32,7 @@ def connect(wire: Wire, config: RelayConfig) -> None:
         left = (until - wire.clock.monotonic()) / (len(addresses) - number)
         if left <= timedelta(0):
             break
-        if address[0] != config.host:
+        if not config.socket and address[0] != config.host:
             tried = f"{config.host}[{address[0]}]:{address[1]}"
         try:
             _dial(wire, family, address, left)
@@ -45,9 +45,12 @@ def connect(wire: Wire, config: RelayConfig) -> None:
     raise RouteError(why, Reply(451, "4.4.1", why)) from trouble
 
 
-def _resolve(host: str, port: int) -> list[tuple[int, Address]]:
+def _resolve(config: RelayConfig) -> list[tuple[int, Address]]:
+    if config.socket:
+        return [(socket.AF_UNIX, str(config.socket))]
+    host = config.host
     try:
-        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        found = socket.getaddrinfo(host, config.real_port, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError) as error:  # UnicodeError: not a host name at all
         reason = error.strerror if isinstance(error, OSError) else str(error)
         why = f"{host}: name not resolved ({reason})"

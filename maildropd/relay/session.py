@@ -8,8 +8,8 @@ Whatever goes wrong here says nothing about any message: it is a
 import ssl
 from dataclasses import dataclass
 
-from maildropd.config.relay import RelayConfig, Tls
-from maildropd.mail.errors import RouteError
+from maildropd.config.relay import Protocol, RelayConfig, Tls
+from maildropd.mail.errors import NotTrusted, RouteError
 from maildropd.mail.reply import Reply
 from maildropd.relay.auth import authenticate
 from maildropd.relay.connect import RESOLVER_LIMIT, connect
@@ -40,7 +40,10 @@ def open_session(wire: Wire, who: Identity, context: ssl.SSLContext | None) -> N
         if wire.unprompted():
             raise wire.lost("the server closes, or speaks unasked", OUT_OF_STEP)
     except ConnectionLost as error:
-        raise RouteError(error.reply.text, error.reply) from error
+        # Neither side will mend it by itself: somebody has to hear of it.
+        wrong = isinstance(error.__cause__, ssl.SSLCertVerificationError)
+        kind = NotTrusted if wrong else RouteError
+        raise kind(error.reply.text, error.reply) from error
 
 
 def _greet(wire: Wire, config: RelayConfig, context: ssl.SSLContext | None) -> None:
@@ -50,14 +53,17 @@ def _greet(wire: Wire, config: RelayConfig, context: ssl.SSLContext | None) -> N
     wire.step("greeting", config.greeting_timeout)
     _demand(wire, wire.getreply())
     _hello(wire, config)
-    if config.tls in (Tls.OPPORTUNISTIC, Tls.REQUIRED) and context is not None:
+    starts = config.tls in (Tls.OPPORTUNISTIC, Tls.REQUIRED) and not config.socket
+    if starts and context is not None:
         _start_tls(wire, config, context)
 
 
 def _hello(wire: Wire, config: RelayConfig) -> None:
-    wire.step("EHLO", config.command_timeout)
+    local = config.protocol is Protocol.LMTP
+    wire.ehlo_msg = "lhlo" if local else "ehlo"  # the verb that ehlo() says
+    wire.step(wire.ehlo_msg.upper(), config.command_timeout)
     said = wire.ehlo()
-    if said[0] == 421 or said[0] < 500:
+    if local or said[0] == 421 or said[0] < 500:
         _demand(wire, said)
     else:  # from before 1995, or a firewall that thinks so (RFC 5321 3.2)
         wire.step("HELO", config.command_timeout)

@@ -66,7 +66,8 @@ class Wire(smtplib.SMTP):
         self._allowed = None
         # Small writes follow each other without an answer between them (the
         # end of a large message): Nagle would hold them for 40 ms.
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if sock.family != socket.AF_UNIX:
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._poll = select.poll()
         self._poll.register(sock, select.POLLIN)
         self.sock = sock

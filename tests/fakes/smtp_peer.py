@@ -176,6 +176,9 @@ class SmtpPeer:
             self._say(f"250-{word}")
         self._say(f"250 {offered[-1]}")
 
+    def _usual_lhlo(self) -> None:
+        self._usual_ehlo()
+
     def _usual_starttls(self) -> None:
         self._say("220 2.0.0 go ahead" if self._manners.tls else "502 5.5.1 no TLS")
 

@@ -56,7 +56,8 @@ class SmtpServer:
         self._threads: list[threading.Thread] = []
         self._socks: list[socket.socket] = []
         self._listener = listener or socket.create_server(("127.0.0.1", 0), backlog=100)
-        self.port: int = self._listener.getsockname()[1]
+        name = self._listener.getsockname()
+        self.port: int = 0 if isinstance(name, str) else name[1]
 
     def __enter__(self) -> Self:
         """Begin to serve."""
@@ -176,7 +177,8 @@ class SmtpServer:
 
     def _serve(self, sock: socket.socket) -> None:
         # Replies to pipelined commands are small writes in a row.
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if sock.family != socket.AF_UNIX:
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         peer = SmtpPeer(sock, self, self.manners)
         with suppress(Ended, OSError, ValueError):  # ValueError: a closed file
             peer.converse()
