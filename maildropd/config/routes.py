@@ -27,7 +27,7 @@ class Share:
 Shares = NewType("Shares", tuple[Share, ...])
 """``a, b`` in this order, or ``a:10, b:10:3``: NAME:PREFERENCE:WEIGHT."""
 
-ANY_SERVER = RelayConfig(name="mx", tls_verify=False)
+ANY_SERVER = RelayConfig(name="mx", tls_verify=False, max_connections=2)
 """How we speak to servers that only DNS names, if no section says it.
 
 Whoever could forge the certificate could forge the name, too.

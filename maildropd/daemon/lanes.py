@@ -11,20 +11,25 @@ from pathlib import Path
 from maildropd.config.errors import ConfigErrors, Mistake, Place
 from maildropd.config.model import Config
 from maildropd.config.relay import RelayConfig
+from maildropd.config.routes import ANY_SERVER
 from maildropd.daemon import local_ways
 from maildropd.daemon.engine import Surroundings
 from maildropd.daemon.local_ways import Transports
 from maildropd.host import credentials
+from maildropd.host.dns import Resolver
 from maildropd.host.process import host_name
 from maildropd.queue.attempt import Attempt
 from maildropd.queue.backoff import Backoff
-from maildropd.queue.breaker import Breaker
+from maildropd.queue.breaker import FOREIGN, Breaker
 from maildropd.queue.crew import LaneLimits
 from maildropd.queue.lane import Lane
 from maildropd.queue.manager import Routing
 from maildropd.queue.route_watch import RouteWatch
 from maildropd.queue.verdict import Judge
+from maildropd.relay.base import Transport
+from maildropd.relay.exchange import Exchanges
 from maildropd.relay.login import Login
+from maildropd.relay.mx import MxTransport
 from maildropd.relay.smtp import SmtpTransport
 from maildropd.route.base import NextHop, Way
 from maildropd.route.rules import RulesRouter
@@ -35,34 +40,35 @@ from maildropd.store.base import QueueStore
 class Needs:
     """What the lanes of a configuration would use."""
 
-    connections: int  # to relays
+    connections: int  # to relays, and to domains' own servers
     local: int  # file descriptors of all other ways
 
 
 def needs(config: Config) -> Needs:
     """Count over all lanes that there will be."""
-    relays = sum(relay.max_connections for relay in _used(config).values())
     return Needs(
-        connections=max(relays, 1),
+        connections=max(_wanted(config), 1),
         local=local_ways.descriptors(RulesRouter(config).hops()),
     )
 
 
 def within(config: Config, connections: int) -> Config:
     """Let all relays together use no more connections; each has one at least."""
-    used = _used(config)
-    wanted = sum(relay.max_connections for relay in used.values())
+    used, wanted = _used(config), _wanted(config)
     if wanted <= connections:
         return config
+
+    def part(number: int) -> int:
+        return max(1, number * connections // wanted)
+
     few = {
-        name: replace(
-            relay,
-            max_connections=max(1, relay.max_connections * connections // wanted),
-        )
+        name: replace(relay, max_connections=part(relay.max_connections))
         for name, relay in used.items()
     }
+    domains = part(config.queue.mx_domains)
     return replace(
         config,
+        queue=replace(config.queue, mx_domains=domains),
         relay=few[config.relay.name],
         relays=tuple(few.get(relay.name, relay) for relay in config.relays),
     )
@@ -78,7 +84,14 @@ def routing(config: Config, store: QueueStore, around: Surroundings) -> Routing:
     router = RulesRouter(config)
     builder = _Builder(config, around, attempt)
     lanes = {hop: builder.lane(hop) for hop in router.hops()}
-    return Routing(router=router, lanes=lanes, attempt=attempt)
+    most = config.queue.mx_domains if _templates(config) else 0
+    return Routing(
+        router=router,
+        lanes=lanes,
+        attempt=attempt,
+        branch=builder.lane if most else None,
+        most=most,
+    )
 
 
 class _Builder:
@@ -90,9 +103,16 @@ class _Builder:
         self._attempt = attempt
         self._relays = _used(config)
         self._hostname = config.daemon.hostname or host_name()
+        own = (self._hostname, host_name())
+        self._exchanges = Exchanges(Resolver(), own, random.shuffle, around.clock)
+        self._templates = {
+            name: (relay, _login(relay, config.source))
+            for name, relay in _templates(config).items()
+        }
 
     def lane(self, hop: NextHop) -> Lane:
-        breaker = Breaker(self._around.clock)
+        clock = self._around.clock
+        breaker = Breaker(clock, FOREIGN) if hop.way is Way.MX else Breaker(clock)
         watch = RouteWatch(hop.destination, breaker, self._around.journal)
         limits, transports = self._of(hop)
         return Lane(limits, breaker, watch, self._attempt, transports)
@@ -100,16 +120,34 @@ class _Builder:
     def _of(self, hop: NextHop) -> tuple[LaneLimits, Transports]:
         if hop.way is Way.RELAY:
             return self._of_relay(self._relays[hop.relay])
+        if hop.way is Way.MX:
+            return self._of_domain(hop.destination, *self._templates[hop.relay])
         clock, name = self._around.clock, self._hostname
         transports = local_ways.transports(hop, self._config, name, clock)
         return local_ways.LIMITS[hop.way], transports
 
     def _of_relay(self, relay: RelayConfig) -> tuple[LaneLimits, Transports]:
         login, clock = _login(relay, self._config.source), self._around.clock
-        limits = LaneLimits(
-            max_connections=relay.max_connections, idle_timeout=relay.idle_timeout
+        return _limits(relay), lambda: SmtpTransport(
+            relay, login, self._hostname, clock
         )
-        return limits, lambda: SmtpTransport(relay, login, self._hostname, clock)
+
+    def _of_domain(
+        self, domain: str, template: RelayConfig, login: Login | None
+    ) -> tuple[LaneLimits, Transports]:
+        clock, exchanges = self._around.clock, self._exchanges
+
+        def connect(host: str) -> Transport:
+            relay = replace(template, host=host, socket=None)
+            return SmtpTransport(relay, login, self._hostname, clock)
+
+        return _limits(template), lambda: MxTransport(domain, exchanges, connect, clock)
+
+
+def _limits(relay: RelayConfig) -> LaneLimits:
+    return LaneLimits(
+        max_connections=relay.max_connections, idle_timeout=relay.idle_timeout
+    )
 
 
 def _used(config: Config) -> dict[str, RelayConfig]:
@@ -122,6 +160,23 @@ def _used(config: Config) -> dict[str, RelayConfig]:
     return {config.relay.name: config.relay} | {
         name: said[name] for name in names if name != config.relay.name
     }
+
+
+def _templates(config: Config) -> dict[str, RelayConfig]:
+    """Return how domains' own servers are spoken to, by the name of the section."""
+    if config.queue.capture_all:
+        return {}
+    said = {"": ANY_SERVER, **{relay.name: relay for relay in config.relays}}
+    return {
+        route.template: said[route.template] for route in config.routes if route.by_mx
+    }
+
+
+def _wanted(config: Config) -> int:
+    """Return how many connections there may be, if all want all of theirs."""
+    relays = sum(relay.max_connections for relay in _used(config).values())
+    each = [relay.max_connections for relay in _templates(config).values()]
+    return relays + config.queue.mx_domains * max(each, default=0)
 
 
 def _login(relay: RelayConfig, source: Path) -> Login | None:

@@ -15,6 +15,8 @@ from maildropd.mail.reply import Reply
 from maildropd.queue.backoff import Backoff
 
 UNREACHABLE = Backoff(first=timedelta(seconds=1), slowest=timedelta(minutes=1))
+FOREIGN = Backoff(first=timedelta(seconds=10), slowest=timedelta(minutes=10))
+"""Servers of others, of which some are dead at any time."""
 REFUSED = Backoff(first=timedelta(minutes=1), slowest=timedelta(hours=1))
 """A wrong password tried too often gets a host locked out."""
 UNWELCOME = Backoff(first=timedelta(minutes=1), slowest=timedelta(minutes=5))
@@ -36,9 +38,10 @@ class Broken:
 class Breaker:
     """Closed: work flows.  Open: nothing.  Open and due: one probe at a time."""
 
-    def __init__(self, clock: Clock) -> None:
-        """Start closed."""
+    def __init__(self, clock: Clock, unreachable: Backoff = UNREACHABLE) -> None:
+        """Start closed; knock at this pace where nobody answers."""
         self.clock = clock
+        self._unreachable = unreachable
         self._lock = threading.Lock()
         self._broken: Broken | None = None
         self._failures = 0
@@ -75,7 +78,7 @@ class Breaker:
                 return None
             self._failures += 1
             refused = refused or pace is not None
-            pace = pace or (REFUSED if refused else UNREACHABLE)
+            pace = pace or (REFUSED if refused else self._unreachable)
             delay = pace.delay(self._failures, jitter=0)
             self._retry_at = now + delay
             self._broken = Broken(reply=reply, refused=refused, retry_in=delay)

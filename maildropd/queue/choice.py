@@ -16,18 +16,26 @@ from maildropd.store.base import Lease, LeasedRecipient
 
 
 def split(
-    lease: Lease, router: Router, choose: Callable[[Sequence[NextHop]], NextHop]
+    lease: Lease,
+    router: Router,
+    choose: Callable[[Sequence[NextHop], LeasedRecipient], NextHop],
 ) -> Iterator[tuple[NextHop, Lease]]:
     """Split a lease by next hop; one hop is the usual case."""
     groups: dict[NextHop, list[LeasedRecipient]] = {}
     for recipient in lease.recipients:
-        hop = choose(router.next_hops(lease.envelope, recipient))
+        hop = choose(router.next_hops(lease.envelope, recipient), recipient)
         groups.setdefault(hop, []).append(recipient)
     for hop, recipients in groups.items():
         yield hop, replace(lease, recipients=tuple(recipients))
 
 
-def best(hops: Sequence[NextHop], branches: Branches, *, old: bool) -> NextHop:
+def best(
+    hops: Sequence[NextHop],
+    recipient: LeasedRecipient,
+    branches: Branches,
+    *,
+    old: bool,
+) -> NextHop:
     """Return the hop to take.
 
     What is ``old`` would expire with a failure of its probe, so it is none
@@ -40,7 +48,7 @@ def best(hops: Sequence[NextHop], branches: Branches, *, old: bool) -> NextHop:
     for hop, lane in lanes.items():
         if lane is None or lane.breaker.broken is None:
             return hop
-        if not old and _is_due(lane):
+        if not old and _may_probe(lane, recipient):
             return hop
     broken = {hop: lane for hop, lane in lanes.items() if lane is not None}
     if old:
@@ -48,7 +56,13 @@ def best(hops: Sequence[NextHop], branches: Branches, *, old: bool) -> NextHop:
     return min(broken, key=lambda hop: broken[hop].breaker.wait() or timedelta(0))
 
 
-def _is_due(lane: Lane) -> bool:
-    """Tell whether a probe may go, and none is under way."""
-    wait = lane.breaker.wait()
-    return wait is not None and not wait and not lane.in_flight
+def _may_probe(lane: Lane, recipient: LeasedRecipient) -> bool:
+    """Tell whether a probe may go, and none is under way.
+
+    Who was refused may mean us, but an attempt was counted: the same recipient
+    would be put off again and again, and never come to the way that works.
+    """
+    broken, wait = lane.breaker.broken, lane.breaker.wait()
+    due = wait is not None and not wait and not lane.in_flight
+    worn = broken is not None and broken.refused and recipient.attempts > 0
+    return due and not worn

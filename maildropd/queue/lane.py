@@ -97,10 +97,9 @@ class Lane:
         """Take a lease in; True means that a thread more is to ``work`` on it."""
         with self._roster.changed:
             self._roster.backlog.add(lease)
-            waiting = len(self._roster.backlog.waiting)
-            if self._roster.crew.lacks(waiting):
+            if self._roster.crew.lacks(len(self._roster.backlog.waiting)):
                 self._roster.changed.notify()
-            return self._roster.crew.hire(waiting)
+            return self._hires()
 
     def not_hired(self) -> None:
         """The thread asked for cannot be had; those at work go on."""
@@ -114,9 +113,7 @@ class Lane:
         True means, as for ``offer``, that one is to ``work``.
         """
         with self._roster.changed:
-            return not self._roster.retired and self._roster.crew.hire(
-                len(self._roster.backlog.waiting)
-            )
+            return not self._roster.retired and self._hires()
 
     def is_piled_up(self) -> bool:
         """Tell whether what waits is to be looked at again soon, lest it is stuck."""
@@ -225,6 +222,12 @@ class Lane:
         if news:
             self._route.crowded(room, error.reply)
         return True
+
+    def _hires(self) -> bool:
+        """Count one thread more, if there is work for it; one alone may probe."""
+        crew = self._roster.crew
+        probed = self.breaker.broken is not None and crew.size
+        return not probed and crew.hire(len(self._roster.backlog.waiting))
 
     def _wants_manager(self, verdicts: Sequence[Verdict]) -> bool:
         """Tell whether it has something to look at; of room here, only once."""

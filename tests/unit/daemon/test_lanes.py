@@ -2,6 +2,7 @@
 """A lane for each way that the configuration knows, within what there is."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -9,17 +10,23 @@ from maildropd.config.model import (
     Config,
     DaemonConfig,
     NamesConfig,
+    QueueConfig,
     SubmissionConfig,
     SubmitterConfig,
 )
 from maildropd.config.relay import RelayConfig
+from maildropd.config.routes import Patterns, RouteConfig, Share, Shares
 from maildropd.daemon import lanes
 
 HERE = Path("/srv")
 
 
 def config(
-    *relays: int, sections: tuple[SubmitterConfig, ...] = (), runs: bool = False
+    *relays: int,
+    sections: tuple[SubmitterConfig, ...] = (),
+    routes: tuple[RouteConfig, ...] = (),
+    runs: bool = False,
+    queue: QueueConfig | None = None,
 ) -> Config:
     """Return one with relays of so many connections, named by their order."""
     several = tuple(
@@ -32,6 +39,8 @@ def config(
         submission=SubmissionConfig(socket=HERE, sendmail_socket=HERE),
         names=NamesConfig(aliases_may_run=runs),
         submitters=sections,
+        routes=routes,
+        queue=queue or QueueConfig(),
         relay=several[0],
         relays=several,
     )
@@ -72,3 +81,43 @@ def test_few_connections_are_divided_by_what_each_relay_was_given(
 
     assert [relay.max_connections for relay in within.relays] == found
     assert within.relay == within.relays[0]
+
+
+def route(**words: Any) -> RouteConfig:
+    return RouteConfig(name="x", recipient=Patterns(("*",)), **words)
+
+
+def test_a_relay_that_only_a_route_names_is_used() -> None:
+    share = Share(relay="r2", preference=0)
+    wanted = config(4, 10, 3, routes=(route(relay=Shares((share,))),))
+
+    assert lanes.needs(wanted).connections == 7
+
+
+def test_domains_servers_need_connections_for_as_many_as_are_served_at_once() -> None:
+    queue = QueueConfig(mx_domains=50)
+    plain = config(4, 3, routes=(route(mx="yes"),), queue=queue)
+    own = config(4, 3, routes=(route(mx="r1"),), queue=queue)
+
+    assert lanes.needs(plain).connections == 4 + 50 * 2
+    assert lanes.needs(own).connections == 4 + 50 * 3
+
+
+def test_few_connections_are_few_domains_at_once() -> None:
+    queue = QueueConfig(mx_domains=100)
+    wanted = config(100, routes=(route(mx="yes"),), queue=queue)
+
+    within = lanes.within(wanted, 30)
+
+    assert within.relay.max_connections == 10
+    assert within.queue.mx_domains == 10
+    assert lanes.needs(within).connections == 30
+
+
+def test_what_is_all_captured_needs_no_connections() -> None:
+    """And warns of none that it lacks."""
+    queue = QueueConfig(capture_all=HERE / "box")
+    wanted = config(4, 10, routes=(route(mx="yes"),), queue=queue)
+
+    assert lanes.needs(wanted) == lanes.Needs(connections=1, local=3)
+    assert lanes.within(wanted, 1) == wanted

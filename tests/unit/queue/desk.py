@@ -2,6 +2,7 @@
 """A manager with all it needs: a real store, a relay that does as it is told."""
 
 from collections import Counter
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 
@@ -14,9 +15,7 @@ from maildropd.mail.envelope import (
     Terms,
     queue_id,
 )
-from maildropd.mail.events import (
-    RecipientDelivered,
-)
+from maildropd.mail.events import MessageDone, RecipientDelivered
 from maildropd.queue.attempt import Attempt
 from maildropd.queue.backoff import Backoff
 from maildropd.queue.breaker import Breaker
@@ -107,6 +106,16 @@ class Desk:
         """Let time pass, and have the queue notice."""
         self.clock.forward(delta)
         self.manager.wake()
+
+    def go_until_done(self, count: int, step: timedelta) -> None:
+        """Let time pass, step by step, until so many messages are done."""
+        for _ in range(200):
+            if len(self.journal.of(MessageDone)) >= count:
+                break
+            self.go(step)
+            with suppress(AssertionError):
+                self.journal.wait_for(MessageDone, count, seconds=0.05)
+        self.journal.wait_for(MessageDone, count)
 
     def stop(self) -> None:
         if self.started:

@@ -126,8 +126,7 @@ def test_a_relay_that_wants_nothing_of_ours_loses_it_to_the_next(desk: Pair) -> 
     desk.start()
     desk.journal.wait_for(RouteAlarm)
 
-    desk.go(timedelta(minutes=5))
-    desk.journal.wait_for(MessageDone, 17)  # all but what was refused, and probes
+    desk.go_until_done(20, timedelta(minutes=5))
 
     assert len(desk.journal.of(RouteAlarm)) == 1
     assert not desk.journal.of(RecipientFailed)
@@ -171,9 +170,7 @@ def test_mail_waits_while_neither_works_and_goes_by_the_first_that_does(
     assert desk.store.counts()[State.READY] == 10
 
     desk.second.script = accept
-    for _ in range(3):
-        desk.go(timedelta(seconds=30))
-    desk.journal.wait_for(MessageDone, 10)
+    desk.go_until_done(10, timedelta(seconds=30))
 
     assert not desk.journal.of(RecipientFailed)
 
