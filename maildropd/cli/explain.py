@@ -6,11 +6,13 @@ Everything is read from the configuration, as the daemon would read it.
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 from maildropd.cli.desk import Failed
+from maildropd.cli.explain_way import way
 from maildropd.cli.words import clean
 from maildropd.config.errors import ConfigErrors
 from maildropd.config.layout import Layout
@@ -59,7 +61,7 @@ def _told(config: Config, address: str, sender: str | None, uid: int) -> Iterato
     rules, submitter = _rules(config), Submitter(name="sendmail", uid=uid)
     rule = rules.of(submitter)
     yield from _submitter(rule, uid)
-    yield from _sender(config, names, rule, sender)
+    reverse_path = yield from _sender(config, names, rule, sender)
     limits = rules.limits(submitter, config.queue)
     story = names.explain(_one(address), limits.recipients)
     for step in story.steps:
@@ -67,8 +69,10 @@ def _told(config: Config, address: str, sender: str | None, uid: int) -> Iterato
         yield f"{clean(step.address)}{became}: {clean(step.why)}"
     if story.trouble:
         raise story.trouble
+    submitter = replace(submitter, rules=rule.name)
     for one in story.recipients:
-        yield _goes(config, rule.section, one)
+        to, told, run = _redirected(rule.section, one)
+        yield f"to {told}: {way(config, submitter, reverse_path, to, run)}"
 
 
 def _one(address: str) -> str:
@@ -114,10 +118,11 @@ def _submitter(rule: Rule, uid: int) -> Iterator[str]:
 
 def _sender(
     config: Config, names: Names, rule: Rule, sender: str | None
-) -> Iterator[str]:
+) -> Generator[str, None, str | None]:
+    """Yield what becomes of a sender; return what is left of it."""
     if sender in ("", "<>"):
         yield "from <>"
-        return
+        return None
     address = _one(sender) if sender else senders.own_address(rule, names)
     whole = names.qualify(address)
     if not senders.may_use(whole, rule, names):
@@ -130,16 +135,15 @@ def _sender(
     if mask != whole:
         yield f"from {clean(whole)} becomes {mask}: [names] rewrite_from"
     yield f"from {clean(mask)}"
+    return mask
 
 
-def _goes(config: Config, section: SubmitterConfig | None, one: Recipient) -> str:
-    to, run, relay = clean(one.forward_path), clean(one.terms.run), config.relay
+def _redirected(
+    section: SubmitterConfig | None, one: Recipient
+) -> tuple[str, str, str]:
+    """Return who gets the mail, how that is told, and what is run for it."""
+    to, run = one.forward_path, one.terms.run
     if section and section.redirect_to:
-        to, run = f"{section.redirect_to} in place of {run or to}", ""
-    if section and section.capture:
-        return f"to {to}: captured in {section.capture}"
-    if run:
-        return f"to {to}: runs {run}"
-    if section and section.relay:
-        relay = next(each for each in config.relays if each.name == section.relay)
-    return f"to {to}: by relay {relay.name}, {relay.destination}"
+        told = f"{section.redirect_to} in place of {clean(run or to)}"
+        return section.redirect_to, told, ""
+    return to, clean(to), run

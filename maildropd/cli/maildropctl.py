@@ -9,12 +9,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from maildropd.cli import arguments, render, words
+from maildropd.cli import arguments, render, render_relays, words
 from maildropd.cli.desk import Desk, Failed
 from maildropd.cli.reach import open_desk
 from maildropd.config.layout import Layout
 
 _PAGE = 500
+_OF_DAEMON = ("reload", "relays")  # a store alone knows nothing of these
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -28,7 +29,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             return _salvage(layout)
         if found.command == "explain":
             return _explain(layout, found)
-        with open_desk(layout, alone=found.command != "reload") as desk:
+        with open_desk(layout, alone=found.command not in _OF_DAEMON) as desk:
             code = _COMMANDS[found.command](desk, found)
         sys.stdout.flush()
     except Failed as failed:
@@ -45,6 +46,8 @@ def _parser() -> arguments.Parser:
     parser = arguments.parser("maildropctl", "Shows the mail queue, and changes it.")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     commands.add_parser("status", help="how things stand")
+    relays = commands.add_parser("relays", help="where mail can go, and what fails")
+    relays.add_argument("--json", action="store_true", help="one JSON object a line")
     queue = commands.add_parser("queue", help="list what waits, and why")
     queue.add_argument("--json", action="store_true", help="one JSON object a line")
     show = commands.add_parser("show", help="all about one message")
@@ -88,6 +91,15 @@ def _explain(layout: Layout, found: Namespace) -> int:
 
 def _status(desk: Desk, _: Namespace) -> int:
     _print(render.status(desk.ask({"command": "status"}), _now()))
+    return arguments.OK
+
+
+def _relays(desk: Desk, found: Namespace) -> int:
+    relays = desk.ask({"command": "status"})["relays"]
+    if found.json:
+        _print(json.dumps(relay) for relay in relays)
+    else:
+        _print(render_relays.relays(relays))
     return arguments.OK
 
 
@@ -139,6 +151,7 @@ def _reload(desk: Desk, _: Namespace) -> int:
 
 _COMMANDS: Mapping[str, Callable[[Desk, Namespace], int]] = {
     "status": _status,
+    "relays": _relays,
     "queue": _queue,
     "show": _show,
     "flush": _flush,

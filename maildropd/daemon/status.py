@@ -69,6 +69,7 @@ def relays(lanes: Mapping[NextHop, Lane]) -> list[dict[str, object]]:
 
 def _shown(hop: NextHop, lane: Lane) -> dict[str, object]:
     broken, wait = lane.breaker.broken, lane.breaker.wait()
+    in_flight = lane.in_flight
     state = "works"
     if broken is not None:
         state = "refuses" if broken.refused else "fails"
@@ -82,7 +83,8 @@ def _shown(hop: NextHop, lane: Lane) -> dict[str, object]:
         "broken_for": None if broken is None else lane.breaker.lasted().total_seconds(),
         "retry_in": None if wait is None else wait.total_seconds(),
         "connections": lane.connections,
-        "in_flight": lane.in_flight,
+        "in_flight": in_flight,
+        "waiting": max(in_flight - lane.connections, 0),
     }
 
 

@@ -27,12 +27,17 @@ class FakeService:
             "in_flight": 3,
             "relays": [
                 {
+                    "name": "smarthost",
+                    "way": "relay",
                     "destination": "mx.example.net:25",
                     "works": self.relay_works,
+                    "state": "works" if self.relay_works else "fails",
+                    "broken_for": None if self.relay_works else 3600.0,
                     "reply": None if self.relay_works else "451 no route",
                     "retry_in": None if self.relay_works else 90.0,
                     "connections": 2,
                     "in_flight": 1,
+                    "waiting": 0,
                 }
             ],
             "spools": [

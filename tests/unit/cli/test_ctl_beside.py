@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The operator's command beside a daemon, through its socket."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -74,3 +75,47 @@ def test_a_spoiled_configuration_does_not_lock_the_operator_out(
 
     assert said.code == 0
     assert "(try maildropctl check)" in said.err
+
+
+def test_relays_are_told_in_columns(
+    ctl: Ctl, beside_a_daemon: Callable[..., Said]
+) -> None:
+    works = beside_a_daemon(lambda: ctl("relays"))
+
+    told = works.out.splitlines()[1].split()
+    assert told == ["smarthost", "(mx.example.net:25)", "works", "2", "0"]
+
+
+def test_why_a_relay_fails_and_when_it_is_probed_is_told_in_columns(
+    ctl: Ctl, beside_a_daemon: Callable[..., Said]
+) -> None:
+    service = FakeService(relay_works=False)
+
+    fails = beside_a_daemon(lambda: ctl("relays"), service)
+
+    heading, line = fails.out.splitlines()
+    for column, value in (
+        ("STATE", "fails for 1h"),
+        ("NEXT PROBE", "in 1min 30s"),
+        ("WHY", "451 no route"),
+    ):
+        assert line[heading.index(column) :].startswith(value)
+
+
+def test_relays_are_told_to_programs_one_a_line(
+    ctl: Ctl, beside_a_daemon: Callable[..., Said]
+) -> None:
+    service = FakeService(relay_works=False)
+
+    [line] = beside_a_daemon(lambda: ctl("relays", "--json"), service).out.splitlines()
+
+    told = json.loads(line)
+    assert (told["name"], told["state"]) == ("smarthost", "fails")
+    assert told["retry_in"] == 90.0
+
+
+def test_only_a_daemon_knows_how_its_relays_do(ctl: Ctl) -> None:
+    said = ctl("relays")
+
+    assert said.code == 1
+    assert said.err == "maildropd is not running\n"

@@ -233,3 +233,53 @@ def test_root_sees_what_the_daemon_sees(folder: Path) -> None:
 
     assert done.returncode == 1
     assert "aliases cannot be read (Permission denied)" in done.stderr
+
+
+ROUTES = """
+[route gone]
+recipient = gone@
+error = 550 5.1.1 no such user here
+[route away]
+recipient = away.example
+discard = yes
+[route inside]
+recipient = .inside.example
+relay = other, smarthost
+[route bounces]
+sender = <>
+capture = bounces
+[route out]
+submitter = stage
+mx = yes
+"""
+
+
+@pytest.mark.parametrize(
+    ("words", "way"),
+    [
+        (
+            ["gone@x.example"],
+            "refused, 550 no such user here ([route gone])",
+        ),
+        (["b@away.example"], "discarded ([route away])"),
+        (
+            ["b@a.inside.example"],
+            (
+                "by relay other, other.far.example:587,"
+                " else smarthost, smtp.far.example:25 ([route inside])"
+            ),
+        ),
+        (["b@x.example", "--from", "<>"], "captured in {folder}/bounces ([route bou"),
+        (["b@x.example", "--uid", "4242"], "by the servers of far.example ([route out"),
+        (["b@x.example"], "by relay smarthost, smtp.far.example:25"),
+    ],
+)
+def test_the_route_and_its_next_hops_are_told(
+    folder: Path, capsys: pytest.CaptureFixture[str], words: list[str], way: str
+) -> None:
+    (folder / "maildropd.conf").write_text(CONFIG + ROUTES)
+
+    code, lines = explained(folder, capsys, *words)
+
+    assert code == 0
+    assert lines[-1].partition(": ")[2].startswith(way.format(folder=folder))
