@@ -74,6 +74,10 @@ class Namespace:
             self._names.shutdown(socket.SHUT_RDWR)
         self._thread.join(10)
         self._names.close()
+        self.close()
+
+    def close(self) -> None:
+        """Close what else is open in it."""
         self.listener.close()
         os.close(self._handle)
 
