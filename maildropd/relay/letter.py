@@ -2,15 +2,19 @@
 """One message as the commands of its transaction need it: sized, and looked at.
 
 What is small is read once, before the server hears of it; what is large is
-read from the store as it goes out.
+read from the store as it goes out.  ``fit`` makes of it what a server takes.
 """
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 
 from maildropd.mail.envelope import DEFAULT_TERMS, Terms
+from maildropd.mail.reply import Reply
 from maildropd.relay.base import Delivery
+from maildropd.relay.lines import LongLines, has_long_line
 from maildropd.relay.octets import DOT, wire_blocks, wire_form
+from maildropd.relay.seven_bit import Unconvertible, converted, plan
 
 _SMALL = 256 * 1024
 
@@ -22,7 +26,9 @@ class Letter:
     delivery: Delivery
     size: int  # about the octets that go out (RFC 1870 section 6.1)
     eight_bit: bool
+    long_lines: bool  # longer than SMTP allows, and perhaps to be mended
     octets: bytes | None  # wire form with final dot, if small
+    content: Callable[[], Iterator[bytes]]  # else: what goes out, line ends as stored
 
     @property
     def terms(self) -> Sequence[Terms]:
@@ -35,22 +41,60 @@ class Letter:
         if self.octets is not None:
             yield self.octets
         else:
-            yield from wire_blocks(self.delivery.content())
+            yield from wire_blocks(self.content())
 
 
 def letter(delivery: Delivery) -> Letter:
     """Read a message, as far as needed; ``StoreUnusable`` passes through."""
     if delivery.envelope.size > _SMALL:
-        return Letter(
-            delivery=delivery,
-            size=delivery.envelope.size,
-            eight_bit=not all(block.isascii() for block in delivery.content()),
-            octets=None,
-        )
+        return _large(delivery)
     octets = wire_form(b"".join(delivery.content()))
     return Letter(
         delivery=delivery,
         size=len(octets) - len(DOT),
         eight_bit=not octets.isascii(),
+        long_lines=has_long_line(octets),
         octets=octets,
+        content=delivery.content,
+    )
+
+
+def fit(message: Letter, offered: Collection[str]) -> Letter | Reply:
+    """Return a message as this server takes it, or why it never will.
+
+    What fits is returned as it is.  What does not is read, and read again as
+    it goes out, so ask once for all transactions of a connection.
+    ``StoreUnusable`` passes through.
+    """
+    seven_bit = message.eight_bit and "8bitmime" not in offered
+    if not (seven_bit or message.long_lines):
+        return message
+    try:
+        agreed = plan(message.content, seven_bit=seven_bit)
+    except Unconvertible as error:
+        words = "it has 8-bit octets, the server takes none (8BITMIME), and"
+        return Reply(554, "5.6.3", f"{words} it cannot be converted: {error}")
+    if agreed is None:
+        return replace(message, long_lines=False)  # most servers do take them
+    content = partial(converted, message.content, agreed)
+    eight_bit = message.eight_bit and not seven_bit
+    fitted = replace(message, content=content, eight_bit=eight_bit, long_lines=False)
+    if message.octets is None:
+        return replace(fitted, size=sum(map(len, content())))
+    octets = wire_form(b"".join(content()))
+    return replace(fitted, octets=octets, size=len(octets) - len(DOT))
+
+
+def _large(delivery: Delivery) -> Letter:
+    eight_bit, long_lines = False, LongLines()
+    for block in delivery.content():
+        eight_bit = eight_bit or not block.isascii()
+        long_lines.feed(block)
+    return Letter(
+        delivery=delivery,
+        size=delivery.envelope.size,
+        eight_bit=eight_bit,
+        long_lines=long_lines.found,
+        octets=None,
+        content=delivery.content,
     )

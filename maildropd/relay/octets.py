@@ -13,7 +13,7 @@ DOT = b".\r\n"
 
 def wire_form(content: bytes) -> bytes:
     """Return a whole message with its final dot."""
-    octets = _canonical(content)
+    octets = canonical(content)
     if b"\n." in octets:
         octets = octets.replace(b"\n.", b"\n..")
     if octets.startswith(b"."):
@@ -30,7 +30,7 @@ def wire_blocks(blocks: Iterable[bytes]) -> Iterator[bytes]:
         octets, held = held + block, b""
         if octets.endswith(b"\r"):  # its LF may be the next block's first octet
             octets, held = octets[:-1], b"\r"
-        octets = _canonical(octets)
+        octets = canonical(octets)
         if not octets:
             continue
         if line_begins and octets.startswith(b"."):
@@ -40,7 +40,8 @@ def wire_blocks(blocks: Iterable[bytes]) -> Iterator[bytes]:
     yield DOT if line_begins and not held else b"\r\n" + DOT
 
 
-def _canonical(octets: bytes) -> bytes:
+def canonical(octets: bytes) -> bytes:
+    """Return octets in which each line ends in CR LF, whatever it ended in."""
     if b"\r" in octets:
         pairs = octets.count(b"\r\n")
         if pairs == octets.count(b"\r") == octets.count(b"\n"):
