@@ -16,7 +16,7 @@ from maildropd.mail.outcome import Disposition, Outcome, Sign
 from maildropd.mail.reply import Reply
 from maildropd.relay import commands
 from maildropd.relay.dialogue import Dialogue, Interrupted
-from maildropd.relay.letter import Letter
+from maildropd.relay.letter import Letter, fit
 from maildropd.relay.refusal import Step, by_policy, doubt, misconfigured, refusal
 from maildropd.relay.wire import OUT_OF_STEP, ConnectionLost, Wire
 
@@ -64,7 +64,7 @@ class Transaction:
         """
         self._then = then
         named = self._named() if self._announced is None else self._announced
-        if named and self._offer(named):
+        if named and self._fits() and self._offer(named):
             self._hand_over()
         return self._all()
 
@@ -93,6 +93,16 @@ class Transaction:
             if reply is not None:
                 self._outcomes[number] = Outcome.of(reply, self._relay)
         return self._undecided()
+
+    def _fits(self) -> bool:
+        """Make the content one that this server takes, if that can be."""
+        self._wire.alive(self._config.data_timeout)  # a large one may take a while
+        fitted = fit(self._letter, self._wire.esmtp_features)
+        if isinstance(fitted, Reply):
+            self._give(self._undecided(), Outcome.of(fitted, self._relay))
+            return False
+        self._letter = fitted
+        return True
 
     def _offer(self, named: list[int]) -> bool:
         """Say the envelope; return whether the content is awaited by somebody."""
