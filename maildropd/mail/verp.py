@@ -37,12 +37,13 @@ def encode(sender: str, recipient: str, delimiters: str = DELIMITERS) -> str:
     It may have more than the 64 octets of a local part, as Postfix's have;
     beyond what a path can be, the sender stays as he is.
     """
-    name, at, domain = sender.rpartition("@")
-    user, has_host, host = recipient.rpartition("@")
-    if not at or not has_host:
+    name, _, domain = sender.rpartition("@")
+    user, _, host = recipient.rpartition("@")
+    name, user = _plain(name), _plain(user)
+    if not name or not user:  # to nobody in particular
         return sender
     first, second = delimiters[0], delimiters[1]
-    local_part = f"{_plain(name)}{first}{_plain(user)}{second}{host}"
+    local_part = f"{name}{first}{user}{second}{host}"
     address = f"{_quoted(local_part)}@{domain}"
     too_long = len(address.encode("utf-8", "surrogatepass")) > _ADDRESS_LIMIT
     return sender if too_long else address
