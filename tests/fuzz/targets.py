@@ -17,6 +17,8 @@ TARGETS: Mapping[str, str] = {
     "authors": "tests.fuzz.policy_targets:authors",
     "letters": "tests.fuzz.relay_targets:letters",
     "paths": "tests.fuzz.relay_targets:paths",
+    "conversions": "tests.fuzz.conversion_targets:conversions",
+    "returns": "tests.fuzz.conversion_targets:returns",
     "replies": "tests.fuzz.relay_targets:replies_read",
     "deliveries": "tests.fuzz.relay_targets:deliveries",
     "sessions": "tests.fuzz.relay_targets:sessions",
