@@ -59,6 +59,11 @@ def letter(delivery: Delivery) -> Letter:
     )
 
 
+def fits(message: Letter, offered: Collection[str]) -> bool:
+    """Tell whether this server takes a message as it is."""
+    return not message.long_lines and (not message.eight_bit or "8bitmime" in offered)
+
+
 def fit(message: Letter, offered: Collection[str]) -> Letter | Reply:
     """Return a message as this server takes it, or why it never will.
 
@@ -66,9 +71,9 @@ def fit(message: Letter, offered: Collection[str]) -> Letter | Reply:
     it goes out, so ask once for all transactions of a connection.
     ``StoreUnusable`` passes through.
     """
-    seven_bit = message.eight_bit and "8bitmime" not in offered
-    if not (seven_bit or message.long_lines):
+    if fits(message, offered):
         return message
+    seven_bit = message.eight_bit and "8bitmime" not in offered
     try:
         agreed = plan(message.content, seven_bit=seven_bit)
     except Unconvertible as error:

@@ -16,7 +16,7 @@ from maildropd.mail.outcome import Disposition, Outcome, Sign
 from maildropd.mail.reply import Reply
 from maildropd.relay import commands
 from maildropd.relay.dialogue import Dialogue, Interrupted
-from maildropd.relay.letter import Letter, fit
+from maildropd.relay.letter import Letter, fit, fits
 from maildropd.relay.refusal import Step, by_policy, doubt, misconfigured, refusal
 from maildropd.relay.wire import OUT_OF_STEP, ConnectionLost, Wire
 
@@ -51,7 +51,9 @@ class Transaction:
         It may be empty.  Once it was said, ``run`` hears the answers.
         """
         named = self._named()
-        words = self._dialogue.announce(*self._envelope(named)) if named else b""
+        # What has to be converted first takes a while, and may fail.
+        ready = named and fits(self._letter, self._wire.esmtp_features)
+        words = self._dialogue.announce(*self._envelope(named)) if ready else b""
         self._announced = named if words else None
         return words
 

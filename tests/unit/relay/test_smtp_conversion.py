@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A server gets only what it takes; and where that cannot be, nothing at all."""
 
+from dataclasses import replace
 from email import message_from_bytes
 
 import pytest
@@ -93,3 +94,18 @@ def test_what_fits_one_server_is_what_its_connection_offers() -> None:
             way.close()
 
             assert (not server.delivered[0].content.isascii()) is eight
+
+
+def test_what_has_to_be_converted_is_not_announced_behind_another() -> None:
+    """Its size would be said before it is known."""
+    with SmtpServer(extensions=("PIPELINING", "SIZE 99999999")) as server:
+        way = transport(server)
+        later = delivery(content=EIGHT, number=2)
+        way.attempt(replace(delivery(), following=later), alive)
+        [outcome] = way.attempt(later, alive)
+        way.close()
+
+        [_, taken] = server.delivered
+    assert outcome.disposition is Disposition.DELIVERED
+    assert taken.content.isascii()
+    assert f"SIZE={len(taken.content)}".encode() in taken.mail
