@@ -168,6 +168,7 @@ LIMITS: Mapping[tuple[str, str], Limit] = {
     ("relay", "port"): between(0, 65535),
     ("relay", "password_credential"): name,
     ("relay", "max_connections"): between(1, 100),
+    ("relay", "max_recipients"): between(1, 10_000),
     ("relay", "batch"): between(0, 1_000_000),
     ("relay", "connect_timeout"): positive,
     ("relay", "greeting_timeout"): positive,

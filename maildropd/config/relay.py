@@ -53,6 +53,7 @@ class RelayConfig:
     password_credential: str = ""
     password_file: Path | None = None
     max_connections: int = 4
+    max_recipients: int = 100  # in one transaction
     batch: int = 0  # messages on one connection; 0: no limit
     wait_interval: timedelta = timedelta(0)
     connect_timeout: timedelta = timedelta(seconds=30)

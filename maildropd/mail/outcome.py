@@ -20,6 +20,7 @@ class Sign(StrEnum):
 
     OPEN = "open"  # the server answered about this mail
     CUT = "cut"  # the conversation ended before an answer; the mail is blamed
+    CROWDED = "crowded"  # too many at once: this one may come right behind
     UNWELCOME = "unwelcome"  # refused by policy: this mail, or all of ours
 
 

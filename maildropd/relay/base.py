@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a transport is: one attempt in, one outcome per recipient out."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Protocol
@@ -31,6 +31,14 @@ class Delivery:
             return self
         return replace(
             self, recipients=self.recipients[start:end], terms=self.terms[start:end]
+        )
+
+    def only(self, numbers: Sequence[int]) -> "Delivery":
+        """Return the same message to those at some places of its recipients."""
+        return replace(
+            self,
+            recipients=tuple(self.recipients[number] for number in numbers),
+            terms=tuple(self.terms[number] for number in numbers if self.terms),
         )
 
 

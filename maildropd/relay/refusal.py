@@ -60,6 +60,15 @@ def by_policy(reply: Reply) -> bool:
     return reply.status.startswith("5.7.") or reply.code == 503
 
 
+def too_many(reply: Reply) -> bool:
+    """Tell whether there was no room left in this transaction (RFC 5321 4.5.3.1.10).
+
+    Old servers have no status of their own, and may mean a full disk as well:
+    one more question finds that out.
+    """
+    return reply.code == 452 and reply.status in ("4.5.3", "4.0.0")
+
+
 def cut(reply: Reply, relay: str) -> Outcome:
     """Return an outcome that waits because the conversation ended too early."""
     return Outcome.waiting(reply, relay, Sign.CUT)

@@ -7,6 +7,7 @@ docs/ERRORS.md has the table of what a server may do and what is made of it.
 import contextlib
 import ssl
 import threading
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 
@@ -25,7 +26,7 @@ from maildropd.relay.base import Alive, Delivery
 from maildropd.relay.dialogue import Interrupted
 from maildropd.relay.letter import Letter, letter
 from maildropd.relay.login import Login
-from maildropd.relay.parcels import parcels
+from maildropd.relay.parcels import in_full, parcels
 from maildropd.relay.refusal import cut
 from maildropd.relay.session import Identity, open_session
 from maildropd.relay.suspicion import Suspicion
@@ -33,7 +34,6 @@ from maildropd.relay.tls import context
 from maildropd.relay.transaction import Transaction
 from maildropd.relay.wire import ConnectionLost, Wire
 
-_RECIPIENTS = 100  # in one transaction; any server takes as many (RFC 5321 4.5.3.1.8)
 _GOODBYE = timedelta(seconds=2)
 
 
@@ -64,7 +64,7 @@ class SmtpTransport:
             part = todo.pop(0)
             then = todo[0] if todo else self._first_of(delivery.following)
             try:
-                outcomes += self._carry(part, then, alive)
+                outcomes += self._in_full(part, then, alive)
             except (RouteError, StoreUnusable) as error:
                 # Who has the mail already must not get it again for this.
                 if not outcomes:
@@ -109,11 +109,11 @@ class SmtpTransport:
         return first + self._split(whole)[len(first) :]
 
     def _split(self, whole: Letter) -> list[Letter]:
-        delivery = whole.delivery
-        if len(delivery.recipients) <= _RECIPIENTS and not delivery.envelope.verp:
+        delivery, most = whole.delivery, self._config.max_recipients
+        if len(delivery.recipients) <= most and not delivery.envelope.verp:
             return [whole]
         offered = self._wire.esmtp_features if self._wire else ()
-        cut_up = parcels(whole.delivery, offered, _RECIPIENTS)
+        cut_up = parcels(whole.delivery, offered, most)
         return [replace(whole, delivery=part) for part in cut_up]
 
     def _first_of(self, delivery: Delivery | None) -> Letter | None:
@@ -124,6 +124,16 @@ class SmtpTransport:
             return self._split(letter(delivery))[0]
         except (ContentGone, StoreUnusable):  # it is told when its turn has come
             return None
+
+    def _in_full(
+        self, part: Letter, then: Letter | None, alive: Alive
+    ) -> Sequence[Outcome]:
+        def carry(some: Delivery) -> Sequence[Outcome]:
+            if some is part.delivery:
+                return self._carry(part, then, alive)
+            return self._carry(replace(part, delivery=some), None, alive)
+
+        return in_full(part.delivery, carry)
 
     def _carry(
         self, message: Letter, then: Letter | None, alive: Alive

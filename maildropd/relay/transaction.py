@@ -17,7 +17,14 @@ from maildropd.mail.reply import Reply
 from maildropd.relay import commands
 from maildropd.relay.dialogue import Dialogue, Interrupted
 from maildropd.relay.letter import Letter, fit, fits
-from maildropd.relay.refusal import Step, by_policy, doubt, misconfigured, refusal
+from maildropd.relay.refusal import (
+    Step,
+    by_policy,
+    doubt,
+    misconfigured,
+    refusal,
+    too_many,
+)
 from maildropd.relay.wire import OUT_OF_STEP, ConnectionLost, Wire
 
 _UNASKED = timedelta(seconds=5)  # for the rest of a reply that has begun to arrive
@@ -73,7 +80,8 @@ class Transaction:
     @property
     def went_on(self) -> bool:
         """Tell whether all has come to its end, so that answers to more follow."""
-        return self.step is Step.FINAL and self._wire.sock is not None
+        ended = self.step is Step.FINAL and self._wire.sock is not None
+        return ended and bool(self._then)
 
     def end(self, reply: Reply, sign: Sign) -> tuple[Outcome, ...]:
         """Defer whatever is undecided."""
@@ -168,8 +176,12 @@ class Transaction:
 
         With a yes to somebody else beside it, it cannot mean us altogether.
         """
-        unwelcome = alone and not self.welcome and by_policy(reply)
-        sign = Sign.UNWELCOME if unwelcome else Sign.OPEN
+        sign = Sign.OPEN
+        if alone and not self.welcome and by_policy(reply):
+            sign = Sign.UNWELCOME
+        elif not alone and too_many(reply):
+            sign = Sign.CROWDED
+            self._then = b""  # who had no room comes first
         return Outcome.of(reply, self._relay, sign)
 
     def _hand_over(self) -> None:
