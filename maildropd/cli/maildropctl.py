@@ -9,10 +9,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from maildropd.cli import arguments, render, render_relays, words
+from maildropd.cli import arguments, render, render_relays, returns, words
 from maildropd.cli.desk import Desk, Failed
 from maildropd.cli.reach import open_desk
 from maildropd.config.layout import Layout
+from maildropd.mail.verp import DELIMITERS
 
 _PAGE = 500
 _OF_DAEMON = ("reload", "relays")  # a store alone knows nothing of these
@@ -23,12 +24,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     found = _parser().parse_args(argv)
     layout = arguments.layout(found)
     try:
-        if found.command == "check":
-            return arguments.check(layout)
-        if found.command == "salvage":
-            return _salvage(layout)
-        if found.command == "explain":
-            return _explain(layout, found)
+        if alone := _ALONE.get(found.command):
+            return alone(layout, found)
         with open_desk(layout, alone=found.command not in _OF_DAEMON) as desk:
             code = _COMMANDS[found.command](desk, found)
         sys.stdout.flush()
@@ -58,6 +55,14 @@ def _parser() -> arguments.Parser:
     explain.add_argument(
         "--uid", type=int, default=os.getuid(), metavar="NUMBER", help="who submits"
     )
+    verp = commands.add_parser("verp", help="whom a list's bounce is about")
+    verp.add_argument("address", metavar="ADDRESS")
+    verp.add_argument(
+        "--list", metavar="ADDRESS", dest="sender", default="", help="the list's own"
+    )
+    verp.add_argument(
+        "--delimiters", metavar="SIGNS", default=DELIMITERS, help="two of - + ="
+    )
     commands.add_parser("check", help="every error in the configuration")
     flush = commands.add_parser("flush", help="try deferred recipients now")
     flush.add_argument("ids", metavar="ID", nargs="*")
@@ -73,7 +78,11 @@ def _parser() -> arguments.Parser:
     return parser
 
 
-def _salvage(layout: Layout) -> int:
+def _check(layout: Layout, _: Namespace) -> int:
+    return arguments.check(layout)
+
+
+def _salvage(layout: Layout, _: Namespace) -> int:
     # Rarely needed, and it takes a while.
     from maildropd.cli.salvage import run  # noqa: PLC0415 - see above
 
@@ -86,6 +95,11 @@ def _explain(layout: Layout, found: Namespace) -> int:
     from maildropd.cli.explain import run  # noqa: PLC0415 - see above
 
     _print(run(layout, found.address, found.sender, found.uid))
+    return arguments.OK
+
+
+def _verp(_: Layout, found: Namespace) -> int:
+    _print(returns.run(found.address, found.delimiters, found.sender))
     return arguments.OK
 
 
@@ -149,6 +163,12 @@ def _reload(desk: Desk, _: Namespace) -> int:
     return arguments.OK
 
 
+_ALONE: Mapping[str, Callable[[Layout, Namespace], int]] = {
+    "check": _check,
+    "salvage": _salvage,
+    "explain": _explain,
+    "verp": _verp,
+}
 _COMMANDS: Mapping[str, Callable[[Desk, Namespace], int]] = {
     "status": _status,
     "relays": _relays,

@@ -172,6 +172,7 @@ def submission(draft: Draft, submitter: Submitter, key: str | None) -> Submissio
         terms=terms if any(each != DEFAULT_TERMS for each in terms) else (),
         ret=draft.ret,
         envid=draft.envid,
+        verp=draft.verp if draft.reverse_path else "",
     )
 
 

@@ -36,6 +36,7 @@ class Draft:
     full_name: str = ""  # of the author, where a From has to be made
     ret: str = ""
     envid: str = ""
+    verp: str = ""
     as_is: bool = False  # nothing is added that is merely missing
 
     def __post_init__(self) -> None:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from maildropd.edge.smtp.grammar import is_envid, is_notify
+from maildropd.mail.verp import DELIMITERS, is_delimiters
 
 _VALUED = frozenset("fFrBCDhLNOopRVX")
 _ALONE = frozenset("GinmstUvJ")
@@ -45,6 +46,7 @@ class Invocation:
     notify: str = ""
     ret: str = ""
     envid: str = ""
+    verp: str = ""  # its delimiters, if each recipient has a return address
 
 
 _Change = Callable[[Invocation, str], Invocation]
@@ -66,6 +68,8 @@ def parse(words: Sequence[str]) -> Invocation:
             change = _CHANGES.get(letter)
             if change:
                 found = change(found, value)
+    if found.verp and found.reverse_path == "":
+        raise Usage("-XV needs a sender to make return addresses of")
     return replace(found, recipients=tuple(word for word in options if word))
 
 
@@ -135,6 +139,16 @@ def _envid(found: Invocation, value: str) -> Invocation:
     return replace(found, envid=value)
 
 
+def _verp(found: Invocation, value: str) -> Invocation:
+    """Read ``-XV`` and ``-XV+=``, as Postfix has them; any other names a log file."""
+    if not value.startswith("V") or len(value) > 3:
+        return found
+    delimiters = value[1:] or DELIMITERS
+    if not is_delimiters(delimiters):
+        raise Usage(f"-X{value}: -XV takes two of - + =")
+    return replace(found, verp=delimiters)
+
+
 _CHANGES: Mapping[str, _Change] = {
     "b": _mode,
     "q": lambda found, _: replace(found, mode=Mode.FLUSH),
@@ -150,4 +164,5 @@ _CHANGES: Mapping[str, _Change] = {
     "N": _notify,
     "R": _ret,
     "V": _envid,
+    "X": _verp,
 }

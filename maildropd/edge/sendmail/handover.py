@@ -55,6 +55,7 @@ def draft(found: Invocation, parcel: Parcel, gate: Gate, submitter: Submitter) -
         full_name=found.full_name,
         ret=found.ret,
         envid=found.envid,
+        verp=found.verp,
     )
 
 

@@ -236,11 +236,11 @@ def _mail(offer: Offer) -> str:
         "RET": offer.ret,
         "ENVID": offer.envid,
         "XKEY": offer.key or "",
+        "XVERP": offer.verp,
     }
     words = [f"MAIL FROM:<{offer.reverse_path or ''}>"]
     words += [f"{name}={value}" for name, value in said.items() if value]
-    words += ["SMTPUTF8"] * offer.utf8
-    return " ".join(words)
+    return " ".join([*words, *["SMTPUTF8"] * offer.utf8])
 
 
 def _rcpt(named: Named) -> str:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from maildropd.mail.address import parse_list
 from maildropd.mail.errors import BadAddress, PermanentError
 from maildropd.mail.reply import Reply
+from maildropd.mail.verp import DELIMITERS, is_delimiters
 
 _PATH_LIMIT = 256 + 64  # octets of a path, a source route included
 _ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~\x80-\U0010ffff-]+"
@@ -23,7 +24,11 @@ _PATH = re.compile(
     rf"<{_ROUTE}(?P<address>(?P<local>{_ATOM}(?:\.{_ATOM})*|{_QUOTED})"
     rf"(?:@(?P<domain>{_DOMAIN}))?)>"
 )
-_PARAMETER = re.compile(r"([A-Za-z0-9][A-Za-z0-9-]*)(?:=([\x21-\x3c\x3e-\x7e]+))?")
+_PARAMETER = re.compile(
+    r"([A-Za-z0-9][A-Za-z0-9-]*)"
+    r"(?:=([\x21-\x3c\x3e-\x7e]+|(?<=XVERP=)[-+=]+))?",  # the one with = in its value
+    re.IGNORECASE,
+)
 _XTEXT = re.compile(r"(?:[\x21-\x2a\x2c-\x3c\x3e-\x7e]|\+[0-9A-F]{2})+")
 _NOTIFY = frozenset(("SUCCESS", "FAILURE", "DELAY"))
 _KEY = re.compile(r"[0-9A-Za-z._-]{1,64}")
@@ -61,6 +66,7 @@ class Offer:
     ret: str = ""
     envid: str = ""
     key: str | None = None
+    verp: str = ""  # its delimiters, if each recipient has a return address
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,12 +86,14 @@ class Named:
 def mail(argument: str) -> Offer:
     """Read ``FROM:<...> parameters``; raise ``PermanentError``."""
     path, said = _path_and_parameters("FROM", argument)
-    _check_known(said, ("SIZE", "BODY", "SMTPUTF8", "RET", "ENVID", "XKEY"))
+    _check_known(said, ("SIZE", "BODY", "SMTPUTF8", "RET", "ENVID", "XKEY", "XVERP"))
     utf8 = "SMTPUTF8" in said
     if said.get("SMTPUTF8"):
         raise BadCommand("SMTPUTF8 takes no value")
     if said.get("BODY", "7BIT").upper() not in ("7BIT", "8BITMIME"):
         raise BadCommand("BODY is 7BIT or 8BITMIME")
+    if path == "<>" and "XVERP" in said:
+        raise BadCommand("XVERP needs a sender to make return addresses of")
     return Offer(
         reverse_path=None if path == "<>" else _address(path, utf8=utf8),
         size=int(_value(said, "SIZE", re.compile(r"[0-9]{1,20}").fullmatch) or 0),
@@ -93,6 +101,7 @@ def mail(argument: str) -> Offer:
         ret=(_value(said, "RET", re.compile("(?i)FULL|HDRS").fullmatch) or "").upper(),
         envid=_value(said, "ENVID", _is_xtext) or "",
         key=_value(said, "XKEY", _KEY.fullmatch),
+        verp=_verp(said.get("XVERP")),
     )
 
 
@@ -120,6 +129,14 @@ def is_notify(value: str) -> bool:
 def is_envid(value: str) -> bool:
     """Tell whether a value is one of ENVID (RFC 3461 4.4)."""
     return _is_xtext(value)
+
+
+def _verp(said: str | None) -> str:
+    """Return the delimiters that a list's sender asked for."""
+    delimiters = said or DELIMITERS
+    if not is_delimiters(delimiters):
+        raise BadCommand("the value of XVERP is two of - + =")
+    return "" if said is None else delimiters
 
 
 def _is_xtext(value: str) -> bool:

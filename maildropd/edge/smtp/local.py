@@ -169,6 +169,7 @@ class LocalDesk:
             size=parcel.size,
             ret=self._offer.ret,
             envid=self._offer.envid,
+            verp=self._offer.verp,
         )
 
     def _is_ourselves(self) -> bool:

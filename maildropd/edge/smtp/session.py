@@ -132,8 +132,7 @@ class Session:
             "8BITMIME",
             "SMTPUTF8",
             "ENHANCEDSTATUSCODES",
-            "DSN",
-            "XKEY",
+            *("DSN", "XKEY", "XVERP"),
             *(["XCLIENT ADDR PORT DESTADDR DESTPORT"] * self._desk.may_introduce),
             "HELP",
         )

@@ -85,7 +85,7 @@ def connection() -> Iterator[Client]:
 
 def handed_over(desk: LocalDesk, content: bytes, key: str | None = None) -> Reply:
     async def run() -> Reply:
-        await desk.offer(Offer(reverse_path="a@b", ret="FULL", key=key))
+        await desk.offer(Offer(reverse_path="a@b", ret="FULL", key=key, verp="-="))
         await desk.name(Named(forward_path="c@d", notify="NEVER"))
         parcel = desk.parcel()
         parcel.write(content)
@@ -107,7 +107,7 @@ def test_what_is_handed_over_is_stored_with_who_it_was(room: Room) -> None:
     assert stored.submitter.unit == "x.service"
     assert stored.key == "client:1000:k"
     assert stored.key_lifetime is not None
-    assert stored.ret == "FULL"
+    assert (stored.ret, stored.verp) == ("FULL", "-=")
     assert stored.terms[0].notify == "NEVER"
 
 

@@ -100,7 +100,7 @@ def test_what_is_offered_is_said(desk: MailDesk) -> None:
 
     assert {line[4:] for line in lines[1:]} == {
         *("host.test", "PIPELINING", "SIZE 1000000", "8BITMIME", "SMTPUTF8"),
-        *("ENHANCEDSTATUSCODES", "DSN", "XKEY", "HELP"),
+        *("ENHANCEDSTATUSCODES", "DSN", "XKEY", "XVERP", "HELP"),
     }
 
 
