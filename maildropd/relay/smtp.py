@@ -4,14 +4,11 @@
 docs/ERRORS.md has the table of what a server may do and what is made of it.
 """
 
-import contextlib
-import ssl
-import threading
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 
-from maildropd.config.relay import RelayConfig, Tls
+from maildropd.config.relay import RelayConfig
 from maildropd.host.clock import Clock
 from maildropd.mail.errors import (
     ContentGone,
@@ -20,19 +17,17 @@ from maildropd.mail.errors import (
     StoreUnusable,
 )
 from maildropd.mail.outcome import Disposition, Outcome, Sign
-from maildropd.mail.reply import Reply
 from maildropd.relay.ahead import Ahead
 from maildropd.relay.base import Alive, Delivery
 from maildropd.relay.dialogue import Interrupted
 from maildropd.relay.letter import Letter, letter
+from maildropd.relay.link import Link
 from maildropd.relay.login import Login
 from maildropd.relay.parcels import in_full, parcels
 from maildropd.relay.refusal import cut
-from maildropd.relay.session import Identity, open_session
 from maildropd.relay.suspicion import Suspicion
-from maildropd.relay.tls import context
 from maildropd.relay.transaction import Transaction
-from maildropd.relay.wire import ConnectionLost, Wire
+from maildropd.relay.wire import ConnectionLost
 
 _GOODBYE = timedelta(seconds=2)
 
@@ -45,14 +40,7 @@ class SmtpTransport:
     ) -> None:
         """Take what the connection needs; nothing is opened before it is used."""
         self._config = config
-        self._who = Identity(config=config, login=login, hostname=hostname)
-        self._clock = clock
-        self._context: ssl.SSLContext | None = None
-        self._wire: Wire | None = None
-        self._carried = 0  # messages, on this connection
-        self._accepted = False  # one of them was taken
-        self._ended: timedelta | None = None  # the last message
-        self._aborted = threading.Event()
+        self._link = Link(config, login, hostname, clock)
         self._suspicion = Suspicion()
         self._ahead: Ahead | None = None
 
@@ -76,26 +64,15 @@ class SmtpTransport:
 
     def close(self) -> None:
         """Say goodbye quickly, and let go of the connection."""
-        wire, self._wire = self._wire, None
         ahead, self._ahead = self._ahead, None
-        if wire is None or wire.sock is None:
-            return
         if ahead:  # what we say now would be taken for a message
-            wire.close()
-            return
-        with contextlib.suppress(ConnectionLost):  # it is to be closed anyway
-            # Its answer says nothing that matters, and a server that keeps it
-            # to itself would hold up the next message.
-            wire.step("QUIT", _GOODBYE)
-            wire.putcmd("QUIT")
-        wire.close()
+            self._link.drop()
+        else:
+            self._link.close()
 
     def abort(self) -> None:
         """Break the connection off; the one call other threads may make."""
-        self._aborted.set()
-        wire = self._wire
-        if wire is not None:
-            wire.abort()
+        self._link.abort()
 
     def _parts(self, delivery: Delivery, alive: Alive) -> list[Letter]:
         """Return the transactions to make; the first was announced, perhaps."""
@@ -104,15 +81,15 @@ class SmtpTransport:
             first, whole = [], letter(delivery)
         else:
             first, whole = [ahead.letter], replace(ahead.letter, delivery=delivery)
-        if delivery.envelope.verp and not (first or self._kept(alive)):
-            self._open(alive)  # what it offers decides
+        if delivery.envelope.verp and not (first or self._link.kept(alive)):
+            self._link.open(alive)  # what it offers decides
         return first + self._split(whole)[len(first) :]
 
     def _split(self, whole: Letter) -> list[Letter]:
         delivery, most = whole.delivery, self._config.max_recipients
         if len(delivery.recipients) <= most and not delivery.envelope.verp:
             return [whole]
-        offered = self._wire.esmtp_features if self._wire else ()
+        offered = self._link.offered
         cut_up = parcels(whole.delivery, offered, most)
         return [replace(whole, delivery=part) for part in cut_up]
 
@@ -138,9 +115,9 @@ class SmtpTransport:
     def _carry(
         self, message: Letter, then: Letter | None, alive: Alive
     ) -> tuple[Outcome, ...]:
-        self._pause(alive)
+        self._link.pause(alive)
         transaction = self._announced(message, alive)
-        if transaction is None and (wire := self._kept(alive)):
+        if transaction is None and (wire := self._link.kept(alive)):
             transaction = Transaction(wire, message, self._config)
         if transaction is not None:
             # It may have died of idleness, or of the server's own limits: that
@@ -151,10 +128,10 @@ class SmtpTransport:
                 pass
             except RouteMisconfigured as error:
                 # Said to one who had a yes before, it is about this message.
-                if self._accepted:
+                if self._link.accepted:
                     return transaction.end(error.reply, Sign.OPEN)
                 raise
-        transaction = Transaction(self._open(alive), message, self._config)
+        transaction = Transaction(self._link.open(alive), message, self._config)
         try:
             return self._run(transaction, then)
         except (Interrupted, ConnectionLost) as error:
@@ -167,56 +144,16 @@ class SmtpTransport:
         ahead, self._ahead = self._ahead, None
         if ahead is None:
             return None
-        if ahead.letter is message and self._wire is not None:
-            self._wire.alive = alive
+        if ahead.letter is message and self._link.goes_on(alive):
             return ahead.transaction
         self._drop()  # the server waits for what does not come
         return None
-
-    def _pause(self, alive: Alive) -> None:
-        if self._ended is None or not self._config.wait_interval:
-            return
-        left = self._ended + self._config.wait_interval - self._clock.monotonic()
-        if left > timedelta(0):
-            alive(left)
-            self._aborted.wait(left.total_seconds())
-
-    def _kept(self, alive: Alive) -> Wire | None:
-        """Return the connection from before, if it is good for another message."""
-        wire = self._wire
-        if wire is None:
-            return None
-        wire.alive = alive
-        if 0 < self._config.batch <= self._carried:
-            self.close()
-        elif self._aborted.is_set() or wire.sock is None or wire.unprompted():
-            self._drop()
-        return self._wire
-
-    def _open(self, alive: Alive) -> Wire:
-        if self._aborted.is_set():
-            why = "stopped by us"
-            raise RouteError(why, Reply(451, "4.3.2", why))
-        if self._context is None and self._config.tls is not Tls.NONE:
-            self._context = context(self._config)
-        self._wire = wire = Wire(self._who.hostname, self._clock, alive)
-        self._carried = 0
-        self._accepted = False
-        try:
-            open_session(wire, self._who, self._context)
-        except RouteError:
-            self._drop()
-            # Authorities may have been replaced, or not been readable for
-            # want of file descriptors: read them anew for the next try.
-            self._context = None
-            raise
-        return wire
 
     def _run(
         self, transaction: Transaction, then: Letter | None
     ) -> tuple[Outcome, ...]:
         finished = False
-        transaction.welcome = self._accepted
+        transaction.welcome = self._link.accepted
         ahead = self._prepared(then)
         try:
             outcomes = transaction.run(ahead.words if ahead else b"")
@@ -225,27 +162,23 @@ class SmtpTransport:
             if not finished:  # for whatever reason: nobody knows where we stand
                 self._drop()
         self._ahead = ahead if transaction.went_on else None
-        self._carried += 1
         taken = Disposition.DELIVERED
-        self._accepted |= any(each.disposition is taken for each in outcomes)
-        self._ended = self._clock.monotonic()
+        self._link.carried(taken=any(each.disposition is taken for each in outcomes))
         self._suspicion.cleared()
         return outcomes
 
     def _prepared(self, then: Letter | None) -> Ahead | None:
         """Return what can be said of the next one before this one has ended."""
-        config = self._config
-        enough = 0 < config.batch <= self._carried + 1
-        if then is None or self._wire is None or enough or config.wait_interval:
+        wire = self._link.wire
+        if then is None or wire is None or self._link.is_used_up:
             return None
-        transaction = Transaction(self._wire, then, config)
+        transaction = Transaction(wire, then, self._config)
         words = transaction.announcement()
         return Ahead(then, transaction, words) if words else None
 
     def _drop(self) -> None:
-        wire, self._wire, self._ahead = self._wire, None, None
-        if wire is not None:
-            wire.close()
+        self._ahead = None
+        self._link.drop()
 
     def _blames(
         self,
@@ -255,6 +188,5 @@ class SmtpTransport:
     ) -> bool:
         """Tell whether a broken conversation is blamed on the message."""
         queue_id = message.delivery.envelope.queue_id
-        return self._suspicion.falls_on(queue_id, transaction.step, error) and not (
-            self._aborted.is_set()
-        )
+        blamed = self._suspicion.falls_on(queue_id, transaction.step, error)
+        return blamed and not self._link.aborted

@@ -7,27 +7,24 @@ nobody knows, and the recipients wait for another attempt (RFC 1047).
 """
 
 from collections.abc import Iterable
-from datetime import timedelta
 from itertools import repeat
 
 from maildropd.config.relay import RelayConfig
 from maildropd.mail.errors import RouteMisconfigured
-from maildropd.mail.outcome import Disposition, Outcome, Sign
+from maildropd.mail.outcome import Outcome, Sign
 from maildropd.mail.reply import Reply
 from maildropd.relay import commands
 from maildropd.relay.dialogue import Dialogue, Interrupted
+from maildropd.relay.handover import Handover
 from maildropd.relay.letter import Letter, fit, fits
 from maildropd.relay.refusal import (
     Step,
     by_policy,
-    doubt,
     misconfigured,
     refusal,
     too_many,
 )
 from maildropd.relay.wire import OUT_OF_STEP, ConnectionLost, Wire
-
-_UNASKED = timedelta(seconds=5)  # for the rest of a reply that has begun to arrive
 
 
 class Transaction:
@@ -74,7 +71,11 @@ class Transaction:
         self._then = then
         named = self._named() if self._announced is None else self._announced
         if named and self._fits() and self._offer(named):
-            self._hand_over()
+            handover = Handover(self._wire, self._dialogue, self._config)
+            for numbers, outcome in handover.run(
+                self._letter.blocks(), self._undecided(), self._then
+            ):
+                self._give(numbers, outcome)
         return self._all()
 
     @property
@@ -183,67 +184,6 @@ class Transaction:
             sign = Sign.CROWDED
             self._then = b""  # who had no room comes first
         return Outcome.of(reply, self._relay, sign)
-
-    def _hand_over(self) -> None:
-        wire = self._wire
-        self._at(Step.CONTENT, self._config.data_timeout)
-        last = b""
-        for block in self._letter.blocks():
-            if last and (wire.unprompted() or not wire.put(last)):
-                self._stopped()
-                return
-            last = block
-        if wire.unprompted():
-            self._stopped()
-            return
-        sent = wire.put(last + self._then)
-        if not (sent or self._then):
-            self._stopped()
-            return
-        self._at(Step.FINAL, self._config.final_timeout)
-        self._decide(sent=sent)
-
-    def _decide(self, *, sent: bool) -> None:
-        """Take what is said to the final dot; by LMTP, to each recipient of it."""
-        wanted = self._undecided()
-        answers = [[each] for each in wanted] if self._wire.lmtp else [wanted]
-        for numbers in answers:
-            try:
-                outcome = self._verdict()
-                if not sent and outcome.disposition is Disposition.DELIVERED:
-                    # The dot has gone out, or what came after it: nobody knows.
-                    raise self._wire.lost("sending failed behind the final dot")
-            except ConnectionLost as error:
-                outcome = doubt(error.reply, self._relay)
-            self._give(numbers, outcome)
-
-    def _verdict(self) -> Outcome:
-        said = self._wire.getreply()
-        self._wire.mid_transaction = False
-        if said[0] < 300:
-            return Outcome.of(Reply.parse(*said), self._relay)
-        if said[0] < 400:
-            raise self._wire.lost(f"unexpected reply {said[0]}", OUT_OF_STEP)
-        if said[0] == 421:
-            self._wire.close()
-        return Outcome.of(refusal(said, Step.FINAL), self._relay)
-
-    def _stopped(self) -> None:
-        """Take a reply that came before the final dot, and so cannot be a yes."""
-        wire = self._wire
-        self._at(Step.CONTENT, _UNASKED)
-        said = wire.getreply()
-        if said[0] < 400:
-            raise wire.lost(f"unasked reply {said[0]}", OUT_OF_STEP)
-        wire.close()
-        reply = refusal(said, Step.CONTENT)
-        if reply.code == 421:
-            raise Interrupted(reply, Step.CONTENT)
-        self._give(self._undecided(), Outcome.of(reply, self._relay))
-
-    def _at(self, step: Step, limit: timedelta) -> None:
-        self._dialogue.step = step
-        self._wire.step(step, limit)
 
     def _undecided(self) -> list[int]:
         return [n for n in range(len(self._recipients)) if n not in self._outcomes]
