@@ -63,8 +63,12 @@ class Branches:
         return lane
 
     def wanted(self) -> int:
-        """Return how many recipients to lease for lanes that are not there yet."""
-        return _DEPTH if len(self._busy) < self._most else 0
+        """Return how many more recipients the lanes can take now.
+
+        All are asked: who gets nothing has to know that he is waited for.
+        """
+        more = _DEPTH if len(self._busy) < self._most else 0  # for lanes to come
+        return max([more, *(lane.wanted() for lane in self.at_work())])
 
     def put_off(self) -> datetime:
         """Return when a lease is to come again that found no lane."""

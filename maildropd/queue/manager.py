@@ -159,18 +159,13 @@ class Manager:
         routing = self._present_routing()
         now = self._clock.now()
         self._branches.rest()
-        if wanted := self._wanted():
+        if wanted := self._branches.wanted():
             for lease in self._store.claim(wanted, now, now + _LEASE).result():
                 self._hand_out(lease, routing)
         for lane in self._branches.at_work():
             while lane.stranded():
                 self._hire(lane)
         return self._until_next()
-
-    def _wanted(self) -> int:
-        # All are asked: who gets nothing has to know that he is waited for.
-        lanes = [lane.wanted() for lane in self._branches.at_work()]
-        return max([self._branches.wanted(), *lanes])
 
     def _present_routing(self) -> Routing:
         former, self._routing = self._routing, self._next
@@ -193,7 +188,7 @@ class Manager:
         ]
         if any(lane.is_piled_up() for lane in self._branches.at_work()):
             waits.append(STUCK)
-        if self._wanted():
+        if self._branches.wanted():
             due = self._store.next_due()
             if due is not None:
                 waits.append(max(due - self._clock.now(), timedelta(0)))
