@@ -2,45 +2,60 @@
 """Whether an address is among those a route is for, however many those are."""
 
 import re
-from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 
 from maildropd.config.pattern import Kind, folded, meant
 
 
+@dataclass(slots=True)
+class Parts:
+    """An address taken apart once for all routes; empty is the null reverse-path."""
+
+    address: str
+    user: str = ""  # with its @
+    domain: str = ""
+    whole: str = ""
+    above: list[str] = field(default_factory=list)  # the domains it is below
+
+    def __post_init__(self) -> None:
+        """Take it apart, in lower case."""
+        user, _, self.domain = self.address.rpartition("@")
+        self.user, self.domain = f"{user.lower()}@", folded(self.domain)
+        self.whole = self.user + self.domain
+        _, _, rest = self.domain.partition(".")
+        while rest:
+            self.above.append(rest)
+            _, _, rest = rest.partition(".")
+
+
 class Matcher:
-    """Words of ``recipient`` or ``sender``; ``None`` is the null reverse-path."""
+    """Words of ``recipient`` or ``sender``."""
 
     def __init__(self, words: Iterable[str]) -> None:
         """Take words that are right."""
-        found = defaultdict[Kind, set[str]](set)
+        found: dict[Kind, set[str]] = {kind: set() for kind in Kind}
         for word in words:
             kind, what = meant(word)
             found[kind].add(what)
-        self._found = found
+        self._all = bool(found[Kind.ALL])
+        self._nobody = bool(found[Kind.NOBODY])
+        self._domains = found[Kind.DOMAIN]
+        self._names = found[Kind.ADDRESS] | found[Kind.USER]
+        self._below = found[Kind.BELOW]
         self._expressions = [
             re.compile(each, re.IGNORECASE) for each in found[Kind.EXPRESSION]
         ]
 
-    def fits(self, address: str | None) -> bool:
+    def fits(self, parts: Parts) -> bool:
         """Tell whether one of the words means this address."""
-        found = self._found
-        if found[Kind.ALL]:
+        if self._all:
             return True
-        if address is None:
-            return bool(found[Kind.NOBODY])
-        user, _, domain = address.rpartition("@")
-        user, domain = user.lower(), folded(domain)
+        if not parts.address:
+            return self._nobody
         return (
-            domain in found[Kind.DOMAIN]
-            or f"{user}@{domain}" in found[Kind.ADDRESS]
-            or f"{user}@" in found[Kind.USER]
-            or any(above in found[Kind.BELOW] for above in _above(domain))
-            or any(each.search(address) for each in self._expressions)
+            parts.domain in self._domains
+            or not self._names.isdisjoint((parts.whole, parts.user))
+            or not self._below.isdisjoint(parts.above)
+            or any(each.search(parts.address) for each in self._expressions)
         )
-
-
-def _above(domain: str) -> Iterator[str]:
-    while domain:
-        _, _, domain = domain.partition(".")
-        yield domain

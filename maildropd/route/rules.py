@@ -12,6 +12,7 @@ from maildropd.config.model import Config
 from maildropd.mail.envelope import Envelope
 from maildropd.route import ways
 from maildropd.route.base import NextHop, Way
+from maildropd.route.matcher import Parts
 from maildropd.route.table import Route
 from maildropd.store.base import LeasedRecipient
 
@@ -79,8 +80,12 @@ class RulesRouter:
             return Decision(hops=(ways.NOWHERE,), by=section)
         if own := self._sections.get(rules):
             return Decision(hops=(own,), by=section)
+        if not self._routes:
+            return Decision(hops=(self._default,), by="[queue] relay")
+        to = Parts(recipient.forward_path)
+        sender = Parts(envelope.reverse_path or "")
         for route in self._routes:
-            if route.fits(envelope, recipient.forward_path):
-                hops = route.hops(envelope.queue_id, recipient.forward_path)
+            if route.fits(to, sender, envelope.submitter):
+                hops = route.hops(envelope.queue_id, to)
                 return Decision(hops=hops, by=f"[route {route.name}]")
         return Decision(hops=(self._default,), by="[queue] relay")

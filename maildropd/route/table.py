@@ -4,12 +4,11 @@
 from collections.abc import Mapping, Sequence
 from fnmatch import fnmatchcase
 
-from maildropd.config.pattern import folded
 from maildropd.config.routes import RouteConfig
-from maildropd.mail.envelope import Envelope, Submitter
+from maildropd.mail.envelope import Submitter
 from maildropd.route import shares, ways
 from maildropd.route.base import NextHop, Way
-from maildropd.route.matcher import Matcher
+from maildropd.route.matcher import Matcher, Parts
 
 
 class Route:
@@ -22,6 +21,7 @@ class Route:
         self._relays = relays
         self._recipient = Matcher(config.recipient) if config.recipient else None
         self._sender = Matcher(config.sender) if config.sender else None
+        self._submitter = config.submitter
         self._here = _here(config)
 
     @property
@@ -31,24 +31,20 @@ class Route:
             return (self._here,)
         return [self._relays[each.relay] for each in self._config.relay]
 
-    def fits(self, envelope: Envelope, forward_path: str) -> bool:
+    def fits(self, recipient: Parts, sender: Parts, submitter: Submitter) -> bool:
         """Tell whether it is for this recipient: all that it says must fit."""
         return (
-            (not self._recipient or self._recipient.fits(forward_path))
-            and (not self._sender or self._sender.fits(envelope.reverse_path))
-            and (
-                not self._config.submitter
-                or _is_of(envelope.submitter, self._config.submitter)
-            )
+            (self._recipient is None or self._recipient.fits(recipient))
+            and (self._sender is None or self._sender.fits(sender))
+            and (not self._submitter or _is_of(submitter, self._submitter))
         )
 
-    def hops(self, queue_id: str, forward_path: str) -> tuple[NextHop, ...]:
+    def hops(self, queue_id: str, recipient: Parts) -> tuple[NextHop, ...]:
         """Return where the recipient goes, the best first."""
         if self._here:
             return (self._here,)
         if self._config.by_mx:
-            domain = folded(forward_path.rpartition("@")[2])
-            return (ways.of_domain(self._config.template, domain),)
+            return (ways.of_domain(self._config.template, recipient.domain),)
         names = shares.ordered(self._config.relay, queue_id)
         return tuple(self._relays[name] for name in names)
 

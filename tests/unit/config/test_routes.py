@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from maildropd.config import route_checks
 from maildropd.config.routes import Share
 from maildropd.mail.reply import Reply
 from tests.unit.config.reading import add_file, mistakes, read_text
@@ -186,3 +187,14 @@ def test_tls_says_that_it_is_of_no_use_with_a_socket(main: Path) -> None:
 )
 def test_lmtp_has_a_port_of_its_own(main: Path, said: str, destination: str) -> None:
     assert read_text(main, f"[relay a]\n{said}\n").relay.destination == destination
+
+
+def test_a_host_without_the_library_is_told_before_any_mail_waits(
+    main: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(route_checks, "find_spec", lambda _: None)
+
+    assert mistakes(main, f"{ANY}mx = yes\n") == [
+        'maildropd.conf:3: mx: "yes" needs dnspython (try apt install python3-dnspython)'
+    ]
+    assert read_text(main, f"{ANY}discard = yes\n").routes

@@ -1,14 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a name server says, and what it does not say, are told apart."""
 
+import subprocess
+import sys
 import time
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
 from maildropd.host.dns import Answer, NameTrouble, Resolver
 from tests.fakes.name_server import NXDOMAIN, REFUSED, SERVFAIL, NameServer, Zone
 
+HOME = Path(__file__).parents[3]
 TTL = timedelta(seconds=300)
 ZONE: Zone = {
     "example.net MX": ["20 mx2.example.net.", "10 mx1.example.net."],
@@ -87,3 +91,16 @@ def test_trouble_is_no_answer(trouble: int | bytes | None) -> None:
 def test_trouble_with_the_address_is_no_answer_either() -> None:
     with pytest.raises(NameTrouble):
         asked({"example.net MX": [], "example.net A": SERVFAIL}, "example.net")
+
+
+def test_the_library_is_loaded_with_the_first_question_only() -> None:
+    """A host with a smarthost starts without it, and sooner."""
+    code = (
+        "import sys; from maildropd.daemon import compose; print('dns' in sys.modules)"
+    )
+
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=HOME, check=True, capture_output=True
+    )
+
+    assert done.stdout == b"False\n"
