@@ -33,6 +33,10 @@ class Auth(StrEnum):
     CRAM_MD5 = "cram-md5"
     PLAIN = "plain"
     LOGIN = "login"
+    SCRAM_SHA_256 = "scram-sha-256"
+    SCRAM_SHA_256_PLUS = "scram-sha-256-plus"
+    OAUTHBEARER = "oauthbearer"
+    XOAUTH2 = "xoauth2"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -34,6 +34,7 @@ class Manners:
     implicit: bool
     users: Mapping[str, str]
     mechanisms: str = "PLAIN LOGIN CRAM-MD5"
+    end_point: bytes = b""  # what tls-server-end-point is here
 
 
 class Host(Protocol):
@@ -191,7 +192,7 @@ class SmtpPeer:
 
     def _usual_auth(self) -> None:
         words = self._line.split()[1:]
-        self._user = proven(words, self._manners.users, self._ask)
+        self._user = proven(words, self._manners.users, self._ask, self._bound)
         if self._user is not None:
             self._say("235 2.7.0 welcome")
         else:
@@ -202,6 +203,13 @@ class SmtpPeer:
         line = self._read_line()
         self._host.note(heard=line)
         return base64.b64decode(line)
+
+    def _bound(self, kind: str) -> bytes:
+        """Return what a client of ours and we have in common, and nobody else."""
+        assert isinstance(self.sock, ssl.SSLSocket)
+        if kind == "tls-server-end-point":
+            return self._manners.end_point
+        return self.sock.get_channel_binding(kind) or b""
 
     def _usual_mail(self) -> None:
         self._say("250 2.1.0 ok")

@@ -31,6 +31,7 @@ from maildropd.relay.smtp import SmtpTransport
 from maildropd.relay.wire import ConnectionLost, Wire
 from tests.fakes.clock import FakeClock
 from tests.fakes.relay import alive, delivery
+from tests.fakes.tokens import FixedToken
 from tests.fuzz.server_of_paper import Call, PaperServer, call, ledger, replies
 from tests.fuzz.splits import chance, pieces, text, turns
 
@@ -38,6 +39,7 @@ _LINE_END = re.compile(rb"\r\n|\n|\r")
 _CONFIG = RelayConfig(name="smarthost", tls=Tls.NONE, auth_in_clear=True)
 _LOGIN = Login(username="ann", password="open-sesame")
 _SECRETS = ("open-sesame", "b3Blbi1zZXNhbWU", "AGFubgBvcGVuLXNlc2FtZ")
+_WITH_TOKENS = (Auth.XOAUTH2, Auth.OAUTHBEARER)
 _NAMES = ("bob@example.net", "eve@example.net", "joe@example.net")
 
 
@@ -228,12 +230,16 @@ def _reached(servers: Sequence[PaperServer]) -> Iterator[None]:
 def sessions(octets: bytes) -> None:
     """A greeting and a login end well or with a route error, and tell no secret."""
     source = chance(octets)
-    config = replace(_CONFIG, auth=list(Auth)[octets.count(b"#") % len(Auth)])
+    auth = list(Auth)[octets.count(b"#") % len(Auth)]
+    config = replace(_CONFIG, auth=auth)
+    login = _LOGIN
+    if auth in _WITH_TOKENS:
+        login = Login(username="ann", tokens=FixedToken("open-sesame"))
     at = call(turns(octets, source))
     try:
         session._greet(at.wire, config, None)
         assert len(at.wire.esmtp_features) <= 101, "a reply has a hundred lines at most"
-        authenticate(at.wire, _LOGIN, config)
+        authenticate(at.wire, login, config)
     except (RouteError, ConnectionLost) as error:
         _check_trouble(error, bytes(at.server.heard))
     assert at.server.heard.count(b"\r\n") == at.server.heard.count(b"\n") <= 6

@@ -18,6 +18,7 @@ SECRET = "gehéim 5ecret"
 LOGIN = Login(username="jürgen", password=SECRET)
 USERS = {"jürgen": SECRET}
 EHLO = "250-fake.example"
+SAID = [Auth.AUTO, Auth.PLAIN, Auth.LOGIN, Auth.CRAM_MD5]  # others: test_smtp_scram
 
 
 def clear(server: SmtpServer, **changes: object) -> None:
@@ -39,7 +40,7 @@ def mechanism(server: SmtpServer) -> bytes:
     return line.split()[1]
 
 
-@pytest.mark.parametrize("auth", list(Auth))
+@pytest.mark.parametrize("auth", SAID)
 def test_every_mechanism_proves_a_user_beyond_ascii(auth: Auth) -> None:
     with SmtpServer(users=USERS) as server:
         clear(server, auth=auth)
@@ -118,7 +119,7 @@ def test_a_mechanism_that_was_demanded_is_not_replaced() -> None:
             clear(server, auth=Auth.CRAM_MD5)
 
 
-@pytest.mark.parametrize("auth", list(Auth))
+@pytest.mark.parametrize("auth", SAID)
 def test_a_wrong_password_is_the_admins_to_mend(auth: Auth) -> None:
     with SmtpServer(users={"jürgen": "another"}) as server:
         with pytest.raises(RouteMisconfigured) as caught:
