@@ -12,6 +12,7 @@ from maildropd.config.errors import nearest
 from maildropd.config.lines import Section
 from maildropd.config.model import Config, QueueConfig, SubmitterConfig
 from maildropd.config.relay import RelayConfig, Tls
+from maildropd.config.relay_checks import identity
 
 Complaint = tuple[Section, str, str]
 
@@ -92,6 +93,8 @@ def _relay(relay: RelayConfig) -> Iterator[Complaint]:
         yield section, key, "needs username"
     if relay.username and relay.tls is Tls.NONE and not relay.auth_in_clear:
         yield section, "tls", "never sends a password in clear (try required)"
+    for key, words in identity(relay):
+        yield section, key, words
 
 
 def _socket(relay: RelayConfig) -> Iterator[Complaint]:

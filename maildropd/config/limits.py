@@ -117,6 +117,13 @@ def unit(value: str) -> str | None:
     return None if "." in value else "is not the name of a unit (try cron.service)"
 
 
+def fingerprint(value: str) -> str | None:
+    """Accept the SHA-256 of a certificate, with or without colons."""
+    digits = value.lower().removeprefix("sha256:")
+    fits = re.fullmatch(r"[0-9a-f]{64}|[0-9a-f]{2}(:[0-9a-f]{2}){31}", digits)
+    return None if fits else "is no fingerprint (try sha256: and 64 digits)"
+
+
 def sender(value: str) -> str | None:
     """Accept an address, or a pattern for addresses."""
     fits = value == "*" or ("@" in value.lstrip("*") and value.isprintable())
@@ -166,6 +173,9 @@ LIMITS: Mapping[tuple[str, str], Limit] = {
     ("route", "mx"): name,
     ("relay", "host"): host,
     ("relay", "port"): between(0, 65535),
+    ("relay", "hostname"): host_name,
+    ("relay", "tls_fingerprint"): each(fingerprint),
+    ("relay", "tls_certificate_credential"): name,
     ("relay", "password_credential"): name,
     ("relay", "max_connections"): between(1, 100),
     ("relay", "max_recipients"): between(1, 10_000),

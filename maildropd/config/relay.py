@@ -48,9 +48,14 @@ class RelayConfig:
     port: int = 0  # 0: 24 for LMTP, 465 with implicit TLS, else 25
     socket: Path | None = None  # in place of host and port
     protocol: Protocol = Protocol.SMTP
+    hostname: str = ""  # said in EHLO; empty: as [daemon] says
     tls: Tls = Tls.OPPORTUNISTIC
     tls_verify: bool = True
     tls_ca_file: Path | None = None
+    tls_fingerprint: tuple[str, ...] = ()  # sha256:...; in place of authorities
+    tls_certificate: Path | None = None  # our own
+    tls_key: Path | None = None  # empty: in the same file
+    tls_certificate_credential: str = ""  # both in one
     auth: Auth = Auth.AUTO
     auth_in_clear: bool = False
     username: str = ""

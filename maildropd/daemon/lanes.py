@@ -128,18 +128,18 @@ class _Builder:
 
     def _of_relay(self, relay: RelayConfig) -> tuple[LaneLimits, Transports]:
         login, clock = _login(relay, self._config.source), self._around.clock
-        return _limits(relay), lambda: SmtpTransport(
-            relay, login, self._hostname, clock
-        )
+        hostname = relay.hostname or self._hostname
+        return _limits(relay), lambda: SmtpTransport(relay, login, hostname, clock)
 
     def _of_domain(
         self, domain: str, template: RelayConfig, login: Login | None
     ) -> tuple[LaneLimits, Transports]:
         clock, exchanges = self._around.clock, self._exchanges
+        hostname = template.hostname or self._hostname
 
         def connect(host: str) -> Transport:
             relay = replace(template, host=host, socket=None)
-            return SmtpTransport(relay, login, self._hostname, clock)
+            return SmtpTransport(relay, login, hostname, clock)
 
         return _limits(template), lambda: MxTransport(domain, exchanges, connect, clock)
 

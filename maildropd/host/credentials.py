@@ -17,7 +17,12 @@ class SecretUnavailable(Exception):
 
 
 def of_service(name: str) -> str:
-    """Return a credential that systemd handed to this service.
+    """Return a credential that systemd handed to this service."""
+    return _secret(path_of(name), f"credential {name}")
+
+
+def path_of(name: str) -> Path:
+    """Return where a credential of this service is.
 
     ``LoadCredential=cred:FOLDER`` makes ``cred_NAME`` of a file NAME; both
     names are looked for.
@@ -30,7 +35,7 @@ def of_service(name: str) -> str:
         )
     for found in (Path(folder, name), Path(folder, f"cred_{name}")):
         if found.exists():
-            return _secret(found, f"credential {name}")
+            return found
     raise SecretUnavailable(
         f"credential {name}: not among those of this service "
         f"({', '.join(sorted(os.listdir(folder))) or 'there are none'})"
@@ -40,6 +45,15 @@ def of_service(name: str) -> str:
 def of_file(path: Path) -> str:
     """Return a secret from a file that only we, or root and our group, can read."""
     return _secret(path, str(path), private=True)
+
+
+def refuse_open(path: Path) -> None:
+    """Raise unless only we, or root and our group, can read a file of a secret."""
+    try:
+        found = os.stat(path)
+    except OSError as error:
+        raise _trouble(str(path), error) from error
+    _refuse_shared(found, str(path))
 
 
 def _secret(path: Path, what: str, *, private: bool = False) -> str:

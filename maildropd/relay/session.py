@@ -49,7 +49,7 @@ def open_session(wire: Wire, who: Identity, context: ssl.SSLContext | None) -> N
 def _greet(wire: Wire, config: RelayConfig, context: ssl.SSLContext | None) -> None:
     if config.tls is Tls.IMPLICIT and context is not None:
         wire.step("TLS handshake", config.command_timeout)
-        encrypt(wire, context, config.host)
+        encrypt(wire, context, config.host, config.tls_fingerprint)
     wire.step("greeting", config.greeting_timeout)
     _demand(wire, wire.getreply())
     _hello(wire, config)
@@ -81,7 +81,7 @@ def _start_tls(wire: Wire, config: RelayConfig, context: ssl.SSLContext) -> None
     wire.step("STARTTLS", config.command_timeout)
     wire.putcmd("STARTTLS")
     _demand(wire, wire.getreply())
-    encrypt(wire, context, config.host)
+    encrypt(wire, context, config.host, config.tls_fingerprint)
     _hello(wire, config)
 
 

@@ -96,6 +96,26 @@ WRONG = [
     ),
     ("[relay a]\npassword_file = p", ":2: password_file: the value needs username"),
     (
+        "[relay a]\ntls = required\ntls_fingerprint = abc",
+        (
+            ':3: tls_fingerprint: "abc" contains abc, which is no fingerprint'
+            " (try sha256: and 64 digits)"
+        ),
+    ),
+    (
+        f"[relay a]\ntls_fingerprint = sha256:{'a0' * 32}",
+        f':2: tls_fingerprint: "sha256:{"a0" * 32}" needs tls = required or implicit',
+    ),
+    ("[relay a]\ntls_key = /k", ':2: tls_key: "/k" needs tls_certificate'),
+    (
+        "[relay a]\ntls_certificate = /c\ntls_certificate_credential = c",
+        ':2: tls_certificate: "/c" and tls_certificate_credential exclude each other',
+    ),
+    (
+        "[relay a]\ntls = none\ntls_certificate_credential = c",
+        ':3: tls_certificate_credential: "c" is shown in TLS only',
+    ),
+    (
         "[relay a]\nusername=a\npassword_file=p\npassword_credential=c",
         ":3: password_file: the value and password_credential exclude each other",
     ),
