@@ -85,10 +85,7 @@ def _relay(relay: RelayConfig) -> Iterator[Complaint]:
     section = Section(kind="relay", name=relay.name)
     if relay.password_credential and relay.password_file:
         yield section, "password_file", "and password_credential exclude each other"
-    has_password = bool(relay.password_credential or relay.password_file)
-    if relay.username and not has_password:
-        yield section, "username", "needs password_credential or password_file"
-    if has_password and not relay.username:
+    if relay.has_password and not relay.username:
         key = "password_file" if relay.password_file else "password_credential"
         yield section, key, "needs username"
     if relay.username and relay.tls is Tls.NONE and not relay.auth_in_clear:

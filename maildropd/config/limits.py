@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from datetime import timedelta
 from ipaddress import ip_address, ip_network
 from typing import Any
+from urllib.parse import urlsplit
 
 from maildropd.config import pattern
 from maildropd.mail.address import parse_list
@@ -117,6 +118,23 @@ def unit(value: str) -> str | None:
     return None if "." in value else "is not the name of a unit (try cron.service)"
 
 
+def endpoint(value: str) -> str | None:
+    """Accept where secrets may be sent: encrypted, or on this host."""
+    try:
+        parts = urlsplit(value)
+        port = parts.port
+    except ValueError as error:
+        return f"is not an address of the web ({error})"
+    here = parts.hostname in ("localhost", "127.0.0.1", "::1")
+    if parts.scheme != "https" and not (parts.scheme == "http" and here):
+        return "does not begin with https:// (secrets are sent there)"
+    if not parts.hostname or not (value.isascii() and value.isprintable()):
+        return "is not an address of the web (try https://login.example.org/token)"
+    if "@" in parts.netloc or parts.fragment or port == 0 or " " in value:
+        return "has more than host, port, path and query"
+    return None
+
+
 def fingerprint(value: str) -> str | None:
     """Accept the SHA-256 of a certificate, with or without colons."""
     digits = value.lower().removeprefix("sha256:")
@@ -174,6 +192,9 @@ LIMITS: Mapping[tuple[str, str], Limit] = {
     ("relay", "host"): host,
     ("relay", "port"): between(0, 65535),
     ("relay", "hostname"): host_name,
+    ("relay", "oauth_token_endpoint"): endpoint,
+    ("relay", "oauth_client_secret_credential"): name,
+    ("relay", "oauth_refresh_token_credential"): name,
     ("relay", "tls_fingerprint"): each(fingerprint),
     ("relay", "tls_certificate_credential"): name,
     ("relay", "password_credential"): name,

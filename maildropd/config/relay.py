@@ -39,6 +39,13 @@ class Auth(StrEnum):
     XOAUTH2 = "xoauth2"
 
 
+class Grant(StrEnum):
+    """What a token is given for (RFC 6749)."""
+
+    REFRESH = "refresh_token"  # a person logged in once
+    CLIENT = "client_credentials"  # the secret of this program is enough
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RelayConfig:
     """``[relay NAME]``: a smarthost that takes mail."""
@@ -61,6 +68,16 @@ class RelayConfig:
     username: str = ""
     password_credential: str = ""
     password_file: Path | None = None
+    token_file: Path | None = None  # somebody else keeps it fresh
+    oauth_token_endpoint: str = ""
+    oauth_ca_file: Path | None = None
+    oauth_grant: Grant = Grant.REFRESH
+    oauth_client_id: str = ""
+    oauth_client_secret_credential: str = ""
+    oauth_client_secret_file: Path | None = None
+    oauth_refresh_token_credential: str = ""
+    oauth_refresh_token_file: Path | None = None
+    oauth_scope: str = ""
     max_connections: int = 4
     max_recipients: int = 100  # in one transaction
     batch: int = 0  # messages on one connection; 0: no limit
@@ -71,6 +88,16 @@ class RelayConfig:
     data_timeout: timedelta = timedelta(minutes=3)
     final_timeout: timedelta = timedelta(minutes=10)
     idle_timeout: timedelta = timedelta(seconds=30)
+
+    @property
+    def has_password(self) -> bool:
+        """Tell whether a password proves who we are."""
+        return bool(self.password_credential or self.password_file)
+
+    @property
+    def has_tokens(self) -> bool:
+        """Tell whether a token does."""
+        return bool(self.token_file or self.oauth_token_endpoint)
 
     @property
     def real_port(self) -> int:

@@ -109,7 +109,8 @@ class Said:
             return
         # Whoever mistakes the key may have written the password itself here;
         # a stray backslash may have brought in the line that has it.
-        secret = "password" in f"{key} {line.value}".lower()
+        said = f"{key} {line.value}".lower()
+        secret = any(word in said for word in ("password", "secret", "refresh_token"))
         value = "the value" if secret else f'"{line.value}"'
         self._wrong(line.place, f"{key}: {value} {words}")
 

@@ -8,14 +8,13 @@ import random
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from maildropd.config.errors import ConfigErrors, Mistake, Place
 from maildropd.config.model import Config
 from maildropd.config.relay import RelayConfig
 from maildropd.config.routes import ANY_SERVER
 from maildropd.daemon import local_ways
 from maildropd.daemon.engine import Surroundings
 from maildropd.daemon.local_ways import Transports
-from maildropd.host import credentials
+from maildropd.daemon.logins import login_at
 from maildropd.host.dns import Resolver
 from maildropd.host.process import host_name
 from maildropd.queue.attempt import Attempt
@@ -106,7 +105,7 @@ class _Builder:
         own = (self._hostname, host_name())
         self._exchanges = Exchanges(Resolver(), own, random.shuffle, around.clock)
         self._templates = {
-            name: (relay, _login(relay, config.source))
+            name: (relay, login_at(relay, config, around))
             for name, relay in _templates(config).items()
         }
 
@@ -127,7 +126,7 @@ class _Builder:
         return local_ways.LIMITS[hop.way], transports
 
     def _of_relay(self, relay: RelayConfig) -> tuple[LaneLimits, Transports]:
-        login, clock = _login(relay, self._config.source), self._around.clock
+        login, clock = login_at(relay, self._config, self._around), self._around.clock
         hostname = relay.hostname or self._hostname
         return _limits(relay), lambda: SmtpTransport(relay, login, hostname, clock)
 
@@ -177,18 +176,3 @@ def _wanted(config: Config) -> int:
     relays = sum(relay.max_connections for relay in _used(config).values())
     each = [relay.max_connections for relay in _templates(config).values()]
     return relays + config.queue.mx_domains * max(each, default=0)
-
-
-def _login(relay: RelayConfig, source: Path) -> Login | None:
-    """Return who we are at a relay."""
-    if not relay.username:
-        return None
-    try:
-        if relay.password_file:
-            password = credentials.of_file(relay.password_file)
-        else:
-            password = credentials.of_service(relay.password_credential)
-    except credentials.SecretUnavailable as error:
-        place = Place(file=source)
-        raise ConfigErrors([Mistake(place=place, text=str(error))]) from error
-    return Login(username=relay.username, password=password)

@@ -38,6 +38,23 @@ def create(
         undo.pop_all()
 
 
+def replace(path: Path, pieces: Iterable[bytes], mode: int = 0o600) -> None:
+    """Write a file anew; whoever reads it finds the old one or the new one, whole.
+
+    On return it is the new one, also after a power cut; after an error it may
+    be either.
+    """
+    unfinished = path.with_name(f".{path.name}.tmp")
+    remove(unfinished)  # a crash may have left one
+    with ExitStack() as undo:
+        descriptor = _open(unfinished, mode)
+        undo.callback(_forget, unfinished)
+        _fill(descriptor, pieces)
+        os.rename(unfinished, path)
+        undo.pop_all()
+    sync_directory(path.parent)
+
+
 def extend(descriptor: int, pieces: Iterable[bytes]) -> None:
     """Add to a file that is open for appending; on return it is on disk.
 

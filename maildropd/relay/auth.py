@@ -6,7 +6,6 @@ gets into an error: what a server repeats of it is cut out of its reply.
 """
 
 import base64
-from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
 from maildropd.config.relay import Auth, RelayConfig
@@ -14,10 +13,9 @@ from maildropd.mail.errors import RouteError, RouteMisconfigured
 from maildropd.mail.reply import Reply
 from maildropd.relay.login import Login
 from maildropd.relay.mechanisms import Choice, choose, mechanism
+from maildropd.relay.quoting import WITHHELD, repeats
 from maildropd.relay.sasl import Mechanism, NotSasl, Unproven
 from maildropd.relay.wire import OUT_OF_STEP, ConnectionLost, Said, Wire
-
-_PART = 8  # characters of a secret that nobody says by chance
 
 
 @dataclass(slots=True, kw_only=True)
@@ -129,18 +127,8 @@ def _converse(wire: Wire, attempt: _Attempt) -> Said:
 
 
 def _without_secrets(reply: Reply, attempt: _Attempt) -> Reply:
-    if _repeats(reply.text, attempt.secrets):
-        text = "(text withheld: it repeats the secret)"
+    if repeats(reply.text, attempt.secrets):
+        text = WITHHELD
     else:
         text = f"{reply.text} (in reply to AUTH)"
     return Reply(reply.code, reply.status, text)
-
-
-def _repeats(text: str, secrets: Iterable[str]) -> bool:
-    """Tell whether a part of a secret is in a text: servers cut what they quote."""
-    text = text.casefold()
-    for secret in filter(None, map(str.casefold, secrets)):
-        parts = range(max(len(secret) - _PART, 0) + 1)
-        if any(secret[at : at + _PART] in text for at in parts):
-            return True
-    return False

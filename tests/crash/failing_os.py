@@ -6,7 +6,9 @@ import signal
 from collections.abc import Callable
 from typing import Any
 
-CHANGING = frozenset(("open", "write", "fsync", "link", "unlink", "mkdir", "close"))
+CHANGING = frozenset(
+    ("open", "write", "fsync", "link", "unlink", "mkdir", "close", "rename")
+)
 
 
 class FailingOs:

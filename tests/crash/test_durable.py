@@ -72,6 +72,40 @@ def test_a_name_that_is_taken_is_never_replaced(folder: Path) -> None:
     assert len(list(folder.iterdir())) == 1
 
 
+ANEW = ["unlink", "open", "write", "write", "fsync", "close", "rename"]
+ANEW += ["open", "fsync", "close"]  # of the directory
+
+
+@pytest.mark.parametrize("step", range(1, len(ANEW) + 2))
+def test_a_file_written_anew_is_the_old_one_or_the_new_one(
+    step: int, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    durable.replace(folder / "4XK2", [b"old"])
+    failing(monkeypatch, step)
+
+    try:
+        durable.replace(folder / "4XK2", OCTETS)
+        accepted = True
+    except OSError:
+        accepted = False
+
+    assert accepted is (step > len(ANEW))
+    assert [path.name for path in folder.iterdir()] == ["4XK2"]
+    named = step > ANEW.index("rename") + 1
+    found = (folder / "4XK2").read_bytes()
+    assert found == (b"".join(OCTETS) if named else b"old")
+
+
+def test_new_content_is_synced_before_it_replaces_and_the_name_after(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fake = failing(monkeypatch, 0)
+
+    durable.replace(folder / "4XK2", OCTETS)
+
+    assert fake.calls == ANEW
+
+
 def test_what_a_crash_left_unfinished_is_no_obstacle(folder: Path) -> None:
     (folder / ".4XK2.tmp").write_bytes(b"Subj")
 

@@ -106,6 +106,30 @@ WRONG = [
         f"[relay a]\ntls_fingerprint = sha256:{'a0' * 32}",
         f':2: tls_fingerprint: "sha256:{"a0" * 32}" needs tls = required or implicit',
     ),
+    (
+        "[relay a]\noauth_token_endpoint = http://login.example/",
+        (
+            ':2: oauth_token_endpoint: "http://login.example/" does not begin with'
+            " https:// (secrets are sent there)"
+        ),
+    ),
+    (
+        "[relay a]\ntls = required\nusername = u\npassword_file = p\nauth = xoauth2",
+        (
+            ':5: auth: "xoauth2" takes no password (try oauth_token_endpoint or'
+            " token_file)"
+        ),
+    ),
+    (
+        "[relay a]\ntls = required\nusername = u\ntoken_file = t\nauth = plain",
+        ':5: auth: "plain" takes no token (try auto)',
+    ),
+    ("[relay a]\ntoken_file = t", ':2: token_file: "t" needs username'),
+    (
+        "[relay a]\ntls = required\nusername = u\ntoken_file = t\npassword_file = p",
+        ':4: token_file: "t" and a password exclude each other',
+    ),
+    ("[relay a]\noauth_scope = s", ':2: oauth_scope: "s" needs oauth_token_endpoint'),
     ("[relay a]\ntls_key = /k", ':2: tls_key: "/k" needs tls_certificate'),
     (
         "[relay a]\ntls_certificate = /c\ntls_certificate_credential = c",
@@ -251,3 +275,78 @@ def test_thousands_of_relays_are_told_in_seconds(main: Path) -> None:
 
     assert "relay: must name one of r0, r1," in mistake
     assert time.process_time() - began < 30
+
+
+OAUTH = """[relay a]
+tls = required
+username = u
+oauth_token_endpoint = https://login.example/token
+"""
+CLIENT = "oauth_client_id = us\noauth_client_secret_file = s\n"
+REFRESH = "oauth_refresh_token_file = r\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        (REFRESH, "needs oauth_client_id"),
+        (CLIENT, "needs oauth_refresh_token_credential or ..._file"),
+        (CLIENT + REFRESH + "token_file = t\n", "exclude each other"),
+        (CLIENT + REFRESH + "oauth_client_secret_credential = c\n", "exclude each"),
+        (CLIENT + REFRESH + "oauth_refresh_token_credential = c\n", "exclude each"),
+        (CLIENT + REFRESH + "oauth_grant = client_credentials\n", "has no refresh"),
+        (
+            "oauth_client_id = us\noauth_grant = client_credentials\n",
+            "needs oauth_client_secret_credential or ..._file",
+        ),
+    ],
+)
+def test_what_is_missing_for_tokens_is_told(main: Path, text: str, told: str) -> None:
+    (line,) = mistakes(main, OAUTH + text)
+
+    assert told in line
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        CLIENT + REFRESH,
+        "oauth_client_id = us\n" + REFRESH,
+        CLIENT + "oauth_grant = client_credentials\n",
+    ],
+)
+def test_tokens_need_no_more_than_their_grant(main: Path, text: str) -> None:
+    assert read_text(main, OAUTH + text).relay.has_tokens
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "https://",
+        "https:///token",
+        "ftp://login.example/",
+        "login.example",
+        "https://user:word@login.example/",
+        "https://login.example/#here",
+        "https://login.example:x/",
+        "https://login.example:0/",
+        "https://[::1",
+        "http://127.0.0.2.example/",
+        "https://login.example/a b",
+        "https://login.ex\u00e4mple/",
+    ],
+)
+def test_secrets_are_sent_to_no_odd_address(main: Path, address: str) -> None:
+    text = OAUTH.replace("https://login.example/token", address) + CLIENT + REFRESH
+
+    told = [line for line in mistakes(main, text) if ":4: oauth_token_end" in line]
+    assert len(told) == 1
+
+
+@pytest.mark.parametrize("key", ["oauth_client_secret", "oauth_refresh_token"])
+def test_a_secret_that_stands_in_the_wrong_place_is_not_shown(
+    main: Path, key: str
+) -> None:
+    text = f"[relay a]\n{key} = hunter2\n{key}_credential = hunter 2\n"
+
+    assert "hunter" not in "".join(mistakes(main, text))

@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Tokens that outlive the daemon, in a file that nobody else can read.
+
+An endpoint may hand out a new refresh token with each access token, and take
+the old one no more: what is lost here, a person has to get anew.
+"""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from maildropd.host import durable
+from maildropd.relay.token_answer import usable
+
+_LONGEST = 64 * 1024
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kept:
+    """What is known of a login with tokens."""
+
+    refresh_token: str = field(default="", repr=False)
+    token: str = field(default="", repr=False)
+    ends: datetime | None = None  # by the clock on the wall
+
+
+class TokenState:
+    """The file of one relay."""
+
+    def __init__(self, path: Path, origin: Sequence[str], first: str) -> None:
+        """Take its place, whose login it is, and the refresh token to begin with.
+
+        What was kept for another login, or another first token, is not ours.
+        """
+        self._path = path
+        self._first = Kept(refresh_token=first)
+        said = json.dumps([*origin, first]).encode()
+        self._origin = hashlib.sha256(said).hexdigest()
+
+    def load(self) -> Kept:
+        """Return what was kept, or what there is to begin with."""
+        try:
+            with self._path.open("rb") as file:
+                said = json.loads(file.read(_LONGEST))
+        except (OSError, ValueError, RecursionError):
+            return self._first
+        if not isinstance(said, dict) or said.get("origin") != self._origin:
+            return self._first
+        kept = _kept(said)
+        return replace(
+            kept, refresh_token=kept.refresh_token or self._first.refresh_token
+        )
+
+    def keep(self, kept: Kept) -> None:
+        """Write it; raise ``OSError`` if it will not be there after a power cut."""
+        said = {
+            "origin": self._origin,
+            "refresh_token": kept.refresh_token,
+            "token": kept.token,
+            "ends": kept.ends.timestamp() if kept.ends else None,
+        }
+        durable.make_directory(self._path.parent, 0o700)
+        durable.replace(self._path, [json.dumps(said).encode() + b"\n"], 0o600)
+
+
+def _kept(said: dict[str, Any]) -> Kept:
+    refresh, token, ends = (said.get(key) for key in ("refresh_token", "token", "ends"))
+    try:
+        at = datetime.fromtimestamp(ends, UTC) if ends else None
+    except (OSError, TypeError, ValueError, OverflowError):
+        at = None
+    return Kept(
+        refresh_token=str(refresh) if usable(refresh) else "",
+        token=str(token) if usable(token) and at else "",
+        ends=at,
+    )
