@@ -5,8 +5,8 @@
 # a virtual environment.  To be sourced, in the checkout's folder.
 
 BASE=(python3 python3-venv python3-systemd python3-sdnotify python3-pyinotify
-    python3-daemon python3-dnspython ca-certificates man-db mandoc openssl systemd
-    python3-aiosmtpd)
+    python3-daemon python3-dnspython python3-dkim python3-nacl ca-certificates
+    man-db mandoc openssl systemd python3-aiosmtpd)
 CLIENTS=(gcc libc6-dev strace) # sendmail's twin in C, and its system calls
 FAULTS=(e2fsprogs faketime gcc iproute2 libc6-dev strace xfsprogs)
 

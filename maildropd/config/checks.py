@@ -7,7 +7,7 @@ A yield is section, key, and words; the reader knows the place of the key.
 from collections.abc import Iterator
 from pathlib import Path
 
-from maildropd.config import route_checks
+from maildropd.config import dkim, route_checks
 from maildropd.config.errors import nearest
 from maildropd.config.lines import Section
 from maildropd.config.model import Config, QueueConfig, SubmitterConfig
@@ -28,6 +28,9 @@ def complaints(config: Config) -> Iterator[Complaint]:
     for submitter in config.submitters:
         yield from _submitter(submitter, config)
     yield from route_checks.complaints(config)
+    for each in config.dkim:
+        section = Section(kind="dkim", name=each.name)
+        yield from ((section, key, words) for key, words in dkim.complaints(each))
 
 
 def _queue(queue: QueueConfig) -> Iterator[Complaint]:

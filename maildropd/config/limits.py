@@ -135,6 +135,14 @@ def endpoint(value: str) -> str | None:
     return None
 
 
+def signed_field(value: str) -> str | None:
+    """Accept a header field that may be signed (RFC 6376 section 5.4)."""
+    if value.lower() in ("return-path", "received", "dkim-signature", "bcc"):
+        return "changes on the way, and is not signed"
+    fits = re.fullmatch(r"[!-9;-~]{1,70}", value)
+    return None if fits else "is not the name of a header field"
+
+
 def fingerprint(value: str) -> str | None:
     """Accept the SHA-256 of a certificate, with or without colons."""
     digits = value.lower().removeprefix("sha256:")
@@ -157,6 +165,10 @@ def _is_address(value: str) -> bool:
 
 
 LIMITS: Mapping[tuple[str, str], Limit] = {
+    ("dkim", "domain"): host_name,
+    ("dkim", "selector"): host_name,
+    ("dkim", "key_credential"): name,
+    ("dkim", "headers"): each(signed_field),
     ("daemon", "hostname"): host_name,
     ("queue", "message_size_limit"): positive,
     ("queue", "recipient_limit"): between(1, 1_000_000),

@@ -12,6 +12,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import NewType
 
+from maildropd.config.dkim import DkimConfig
 from maildropd.config.relay import RelayConfig
 from maildropd.config.routes import RouteConfig
 
@@ -147,3 +148,4 @@ class Config:
     routes: tuple[RouteConfig, ...] = ()  # in their order
     relay: RelayConfig = field(default_factory=lambda: RelayConfig(name="smarthost"))
     relays: tuple[RelayConfig, ...] = ()  # all of them, that one included
+    dkim: tuple[DkimConfig, ...] = ()

@@ -66,6 +66,7 @@ class _Reading:
             routes=tuple(self._all_of("route")),
             relay=chosen(relays, queue.relay),
             relays=relays,
+            dkim=tuple(self._all_of("dkim")),
         )
 
     def _relays(self) -> tuple[RelayConfig, ...]:

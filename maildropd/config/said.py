@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from maildropd.config import limits
+from maildropd.config.dkim import DkimConfig
 from maildropd.config.errors import ConfigErrors, Mistake, Place, nearest
 from maildropd.config.layout import SYSTEM, Layout
 from maildropd.config.lines import Line, Section, parse
@@ -36,12 +37,14 @@ MODELS: Mapping[str, Any] = {
     "spool": SpoolConfig,
     "route": RouteConfig,
     "relay": RelayConfig,
+    "dkim": DkimConfig,
 }
 _NAMED: Mapping[str, str] = {
     "spool": "drop",
     "relay": "smarthost",
     "submitter": "shop",
     "route": "inside",
+    "dkim": "example.org",
 }
 _LARGEST = 1 << 20
 

@@ -10,6 +10,7 @@ import stat
 from pathlib import Path
 
 _LONGEST = 4096
+_LONGEST_KEY = 64 * 1024
 
 
 class SecretUnavailable(Exception):
@@ -47,6 +48,16 @@ def of_file(path: Path) -> str:
     return _secret(path, str(path), private=True)
 
 
+def key_of_service(name: str) -> bytes:
+    """Return a credential of more than one line, as it stands."""
+    return _octets(path_of(name), f"credential {name}", _LONGEST_KEY)
+
+
+def key_of_file(path: Path) -> bytes:
+    """Return the same from a file that is kept as a secret."""
+    return _octets(path, str(path), _LONGEST_KEY, private=True)
+
+
 def refuse_open(path: Path) -> None:
     """Raise unless only we, or root and our group, can read a file of a secret."""
     try:
@@ -57,6 +68,10 @@ def refuse_open(path: Path) -> None:
 
 
 def _secret(path: Path, what: str, *, private: bool = False) -> str:
+    return _clean(_octets(path, what, _LONGEST, private=private), what)
+
+
+def _octets(path: Path, what: str, longest: int, *, private: bool = False) -> bytes:
     try:
         # Non-blocking: somebody may have put a fifo there.
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
@@ -69,10 +84,12 @@ def _secret(path: Path, what: str, *, private: bool = False) -> str:
         if private:
             _refuse_shared(found, what)
         try:
-            octets = file.read(_LONGEST + 1)
+            octets = file.read(longest + 1)
         except OSError as error:
             raise _trouble(what, error) from error
-    return _clean(octets, what)
+    if len(octets) > longest:
+        raise SecretUnavailable(f"{what}: is longer than {longest} octets")
+    return octets
 
 
 def _refuse_shared(found: os.stat_result, what: str) -> None:
@@ -85,8 +102,6 @@ def _refuse_shared(found: os.stat_result, what: str) -> None:
 
 
 def _clean(octets: bytes, what: str) -> str:
-    if len(octets) > _LONGEST:
-        raise SecretUnavailable(f"{what}: is longer than {_LONGEST} octets")
     octets = octets.removesuffix(b"\n").removesuffix(b"\r")
     if not octets:
         raise SecretUnavailable(f"{what}: is empty")

@@ -10,6 +10,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from maildropd import mail
+from maildropd.config.dkim import DkimConfig
 from maildropd.config.model import (
     DaemonConfig,
     NamesConfig,
@@ -34,6 +35,7 @@ _MODELS: tuple[type, ...] = (
     SpoolConfig,
     RouteConfig,
     RelayConfig,
+    DkimConfig,
 )
 
 

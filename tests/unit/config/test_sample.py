@@ -5,6 +5,7 @@ import re
 from dataclasses import replace
 from pathlib import Path
 
+from maildropd.config.dkim import DkimConfig
 from maildropd.config.layout import Layout
 from maildropd.config.lines import Line, parse
 from maildropd.config.model import SubmitterConfig
@@ -40,6 +41,7 @@ def test_every_key_stands_there_with_its_default(tmp_path: Path) -> None:
         source=everything,
         submitters=(SubmitterConfig(name="shop"),),
         routes=(route,),
+        dkim=(DkimConfig(name="example.org"),),
     )
 
 
