@@ -27,6 +27,7 @@ from maildropd.queue.route_watch import RouteWatch
 from maildropd.queue.verdict import Judge
 from maildropd.relay.base import Transport
 from maildropd.relay.exchange import Exchanges
+from maildropd.relay.expiry import OwnCertificate
 from maildropd.relay.login import Login
 from maildropd.relay.mx import MxTransport
 from maildropd.relay.smtp import SmtpTransport
@@ -128,7 +129,13 @@ class _Builder:
     def _of_relay(self, relay: RelayConfig) -> tuple[LaneLimits, Transports]:
         login, clock = login_at(relay, self._config, self._around), self._around.clock
         hostname = relay.hostname or self._hostname
-        return _limits(relay), lambda: SmtpTransport(relay, login, hostname, clock)
+        own = OwnCertificate(relay, clock, self._around.journal)
+
+        def transport() -> Transport:
+            own.look()
+            return SmtpTransport(relay, login, hostname, clock)
+
+        return _limits(relay), transport
 
     def _of_domain(
         self, domain: str, template: RelayConfig, login: Login | None
