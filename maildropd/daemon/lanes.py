@@ -6,7 +6,6 @@ What ends on this host is in daemon/local_ways.py.
 
 import random
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 from maildropd.config.model import Config
 from maildropd.config.relay import RelayConfig

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import nacl.signing
-from dkim.crypto import UnparsableKeyError, parse_pem_private_key
+from dkim.crypto import UnparsableKeyError, parse_private_key
 
 from maildropd.config.dkim import DkimConfig
 from maildropd.host import credentials
@@ -29,6 +29,7 @@ ED25519 = b"ed25519-sha256"
 _FEWEST = 1024  # bits (RFC 8301 section 3.2)
 _PEM = re.compile(rb"-----BEGIN [A-Z ]*PRIVATE KEY-----\s(.*?)-----END", re.DOTALL)
 _ED25519 = "2b6570"  # 1.3.101.112 (RFC 8410)
+_RSA = "2a864886f70d010101"  # rsaEncryption
 _SEED = 32  # octets
 
 
@@ -92,12 +93,14 @@ def _stamp(path: Path) -> tuple[int, ...]:
 
 def _understood(octets: bytes) -> Key:
     """Return the key that octets are.  No error shows any of them."""
-    octets = octets.replace(b"\r\n", b"\n")
     pem = _PEM.search(octets)
     if pem is None:
         return _ed25519(_decoded(octets))
-    seed = _seed(_decoded(pem[1]))
-    return _ed25519(seed) if seed else _rsa(octets)
+    der = _decoded(pem[1])
+    name, inner = _unwrapped(der)
+    if name == _ED25519:
+        return _ed25519(inner)
+    return _rsa(inner if name == _RSA else der)
 
 
 def _decoded(octets: bytes) -> bytes:
@@ -107,15 +110,15 @@ def _decoded(octets: bytes) -> bytes:
         raise NoKey("is no private key in PEM, nor one of Ed25519") from None
 
 
-def _seed(octets: bytes) -> bytes:
-    """Return what PKCS #8 holds for Ed25519 (RFC 8410); nothing if it is another."""
+def _unwrapped(octets: bytes) -> tuple[str, bytes]:
+    """Return of PKCS #8 what kind of key is in it, and the key."""
     try:
         _, algorithm, wrapped, *_ = children(element(octets))
-        if children(algorithm)[0].octets.hex() == _ED25519:
-            return element(wrapped.octets).octets
+        name = children(algorithm)[0].octets.hex()
+        inner = wrapped.octets
+        return name, element(inner).octets if name == _ED25519 else inner
     except (Malformed, ValueError, IndexError):
-        pass  # the library may know what it is
-    return b""
+        return "", b""  # the library may know what it is
 
 
 def _ed25519(seed: bytes) -> Key:
@@ -125,7 +128,7 @@ def _ed25519(seed: bytes) -> Key:
 
 
 def _rsa(octets: bytes) -> Key:
-    parse: Callable[[bytes], dict[str, int]] = parse_pem_private_key
+    parse: Callable[[bytes], dict[str, int]] = parse_private_key
     try:
         found = parse(octets)
         bits = int(found["modulus"]).bit_length()

@@ -12,7 +12,7 @@ import socket
 import ssl
 import time
 from collections.abc import Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
@@ -71,12 +71,7 @@ class Endpoint:
             sock = self._connected(stack)
             sock.settimeout(max(until - time.monotonic(), 0.001))
             sock.sendall(request)
-            # It needs no more of a socket than makefile.
-            bounded = cast("socket.socket", _Bounded(sock, until))
-            response = http.client.HTTPResponse(bounded)
-            stack.callback(response.close)
-            response.begin()
-            return response.status, response.read()
+            return response(sock, until)
 
     def _connected(self, stack: ExitStack) -> socket.socket:
         parts = urlsplit(self.url)
@@ -104,6 +99,16 @@ class Endpoint:
             raise TokenTrouble(why, final=final) from None
         made.minimum_version = ssl.TLSVersion.TLSv1_2
         return made
+
+
+def response(sock: socket.socket, until: float) -> tuple[int, bytes]:
+    """Return status and content of what comes, within time and size."""
+    # It needs no more of a socket than makefile.
+    bounded = cast("socket.socket", _Bounded(sock, until))
+    with closing(http.client.HTTPResponse(bounded)) as found:
+        found.begin()
+        # Read without a limit it makes room for as much as it is promised.
+        return found.status, found.read(_LONGEST)
 
 
 class _Bounded(io.RawIOBase):

@@ -39,7 +39,7 @@ class TokenState:
         self._path = path
         self._first = Kept(refresh_token=first)
         said = json.dumps([*origin, first]).encode()
-        self._origin = hashlib.sha256(said).hexdigest()
+        self.origin = hashlib.sha256(said).hexdigest()
 
     def load(self) -> Kept:
         """Return what was kept, or what there is to begin with."""
@@ -48,7 +48,7 @@ class TokenState:
                 said = json.loads(file.read(_LONGEST))
         except (OSError, ValueError, RecursionError):
             return self._first
-        if not isinstance(said, dict) or said.get("origin") != self._origin:
+        if not isinstance(said, dict) or said.get("origin") != self.origin:
             return self._first
         kept = _kept(said)
         return replace(
@@ -58,7 +58,7 @@ class TokenState:
     def keep(self, kept: Kept) -> None:
         """Write it; raise ``OSError`` if it will not be there after a power cut."""
         said = {
-            "origin": self._origin,
+            "origin": self.origin,
             "refresh_token": kept.refresh_token,
             "token": kept.token,
             "ends": kept.ends.timestamp() if kept.ends else None,

@@ -14,6 +14,7 @@ from maildropd.relay.token_request import Endpoint
 from tests.fakes.certificates import certificates
 from tests.fakes.token_endpoint import Reaction, TokenEndpoint, answer, raw
 
+_CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 OURS = ("client-secret-of-ours", "refresh-me-0123456789")
 
 
@@ -97,7 +98,9 @@ def _many_lines() -> Reaction:
         (raw(b""), "closed connection"),
         (raw(b"garbage\r\n\r\n"), "HTTP"),
         (raw(b"220 mail.example ESMTP\r\n"), "HTTP"),
-        (raw(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n{"), "HTTP"),
+        (raw(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n{"), "no JSON"),
+        (raw(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n{" % 10**18), "no JSON"),
+        (raw(_CHUNKED + b"f" * 60 + b"\r\n{"), "HTTP|no JSON"),
         (raw(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n"), "HTTP"),
         (_many_lines(), "HTTP"),
         (raw(b"HTTP/1.1 200 " + b"x" * 70_000), "HTTP"),
