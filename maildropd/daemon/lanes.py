@@ -14,6 +14,7 @@ from maildropd.daemon import local_ways
 from maildropd.daemon.engine import Surroundings
 from maildropd.daemon.local_ways import Transports
 from maildropd.daemon.logins import login_at
+from maildropd.daemon.signers import signer_of
 from maildropd.host.dns import Resolver
 from maildropd.host.process import host_name
 from maildropd.queue.attempt import Attempt
@@ -29,6 +30,7 @@ from maildropd.relay.exchange import Exchanges
 from maildropd.relay.expiry import OwnCertificate
 from maildropd.relay.login import Login
 from maildropd.relay.mx import MxTransport
+from maildropd.relay.session import Identity
 from maildropd.relay.smtp import SmtpTransport
 from maildropd.route.base import NextHop, Way
 from maildropd.route.rules import RulesRouter
@@ -102,6 +104,7 @@ class _Builder:
         self._attempt = attempt
         self._relays = _used(config)
         self._hostname = config.daemon.hostname or host_name()
+        self._signer = signer_of(config, around.clock)
         own = (self._hostname, host_name())
         self._exchanges = Exchanges(Resolver(), own, random.shuffle, around.clock)
         self._templates = {
@@ -127,12 +130,12 @@ class _Builder:
 
     def _of_relay(self, relay: RelayConfig) -> tuple[LaneLimits, Transports]:
         login, clock = login_at(relay, self._config, self._around), self._around.clock
-        hostname = relay.hostname or self._hostname
+        who = self._identity(relay, login)
         own = OwnCertificate(relay, clock, self._around.journal)
 
         def transport() -> Transport:
             own.look()
-            return SmtpTransport(relay, login, hostname, clock)
+            return SmtpTransport(who, clock)
 
         return _limits(relay), transport
 
@@ -140,13 +143,21 @@ class _Builder:
         self, domain: str, template: RelayConfig, login: Login | None
     ) -> tuple[LaneLimits, Transports]:
         clock, exchanges = self._around.clock, self._exchanges
-        hostname = template.hostname or self._hostname
+        who = self._identity(template, login)
 
         def connect(host: str) -> Transport:
             relay = replace(template, host=host, socket=None)
-            return SmtpTransport(relay, login, hostname, clock)
+            return SmtpTransport(replace(who, config=relay), clock)
 
         return _limits(template), lambda: MxTransport(domain, exchanges, connect, clock)
+
+    def _identity(self, relay: RelayConfig, login: Login | None) -> Identity:
+        return Identity(
+            config=relay,
+            hostname=relay.hostname or self._hostname,
+            login=login,
+            signer=self._signer,
+        )
 
 
 def _limits(relay: RelayConfig) -> LaneLimits:

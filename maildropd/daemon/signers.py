@@ -4,16 +4,16 @@
 from maildropd.config.errors import ConfigErrors, Mistake, Place
 from maildropd.config.model import Config
 from maildropd.host.clock import Clock
-from maildropd.relay.signing import NoSigner, Signer
+from maildropd.relay.signing import Signer
 
 
-def signer_of(config: Config, clock: Clock) -> Signer:
-    """Return the signer of a configuration; one for all its relays.
+def signer_of(config: Config, clock: Clock) -> Signer | None:
+    """Return the signer of a configuration, if it has one; for all its relays.
 
     Raise ``ConfigErrors`` where a library is missing.
     """
     if not config.dkim:
-        return NoSigner()
+        return None
     try:
         # Its library is not needed, and need not be there, without a section.
         from maildropd.relay.dkim import DkimSigner  # noqa: PLC0415 - see above

@@ -8,6 +8,7 @@ read from the store as it goes out.  ``fit`` makes of it what a server takes.
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import chain
 
 from maildropd.mail.envelope import DEFAULT_TERMS, Terms
 from maildropd.mail.reply import Reply
@@ -15,6 +16,7 @@ from maildropd.relay.base import Delivery
 from maildropd.relay.lines import LongLines, has_long_line
 from maildropd.relay.octets import DOT, wire_blocks, wire_form
 from maildropd.relay.seven_bit import Unconvertible, converted, plan
+from maildropd.relay.signing import Signer, signature
 
 _SMALL = 256 * 1024
 
@@ -29,6 +31,7 @@ class Letter:
     long_lines: bool  # longer than SMTP allows, and perhaps to be mended
     octets: bytes | None  # wire form with final dot, if small
     content: Callable[[], Iterator[bytes]]  # else: what goes out, line ends as stored
+    signer: Signer | None = None  # who is to sign it, once it is as it goes out
 
     @property
     def terms(self) -> Sequence[Terms]:
@@ -44,10 +47,33 @@ class Letter:
             yield from wire_blocks(self.content())
 
 
-def letter(delivery: Delivery) -> Letter:
-    """Read a message, as far as needed; ``StoreUnusable`` passes through."""
-    if delivery.envelope.size > _SMALL:
-        return _large(delivery)
+def letter(delivery: Delivery, signer: Signer | None = None) -> Letter:
+    """Read a message, as far as needed; ``StoreUnusable`` passes through.
+
+    What any server takes is signed at once; ``RouteMisconfigured`` if that
+    cannot be.
+    """
+    small = delivery.envelope.size <= _SMALL
+    read = replace(_small(delivery) if small else _large(delivery), signer=signer)
+    return signed(read) if fits(read, ()) else read
+
+
+def signed(message: Letter) -> Letter:
+    """Return a message with its signature, if it lacks one."""
+    if message.signer is None:
+        return message
+    fields, content = signature(message.signer, message.content), message.content
+    octets = None if message.octets is None else fields + message.octets
+    return replace(
+        message,
+        signer=None,
+        octets=octets,
+        size=message.size + len(fields),
+        content=lambda: chain((fields,), content()),
+    )
+
+
+def _small(delivery: Delivery) -> Letter:
     octets = wire_form(b"".join(delivery.content()))
     return Letter(
         delivery=delivery,
@@ -68,11 +94,11 @@ def fit(message: Letter, offered: Collection[str]) -> Letter | Reply:
     """Return a message as this server takes it, or why it never will.
 
     What fits is returned as it is.  What does not is read, and read again as
-    it goes out, so ask once for all transactions of a connection.
-    ``StoreUnusable`` passes through.
+    it goes out, so ask once for all transactions of a connection.  Either is
+    signed.  ``StoreUnusable`` and ``RouteMisconfigured`` pass through.
     """
     if fits(message, offered):
-        return message
+        return signed(message)
     seven_bit = message.eight_bit and "8bitmime" not in offered
     try:
         agreed = plan(message.content, seven_bit=seven_bit)
@@ -80,14 +106,15 @@ def fit(message: Letter, offered: Collection[str]) -> Letter | Reply:
         words = "it has 8-bit octets, the server takes none (8BITMIME), and"
         return Reply(554, "5.6.3", f"{words} it cannot be converted: {error}")
     if agreed is None:
-        return replace(message, long_lines=False)  # most servers do take them
+        # Most servers do take them.
+        return signed(replace(message, long_lines=False))
     content = partial(converted, message.content, agreed)
     eight_bit = message.eight_bit and not seven_bit
     fitted = replace(message, content=content, eight_bit=eight_bit, long_lines=False)
     if message.octets is None:
-        return replace(fitted, size=sum(map(len, content())))
+        return signed(replace(fitted, size=sum(map(len, content()))))
     octets = wire_form(b"".join(content()))
-    return replace(fitted, octets=octets, size=len(octets) - len(DOT))
+    return signed(replace(fitted, octets=octets, size=len(octets) - len(DOT)))
 
 
 def _large(delivery: Delivery) -> Letter:

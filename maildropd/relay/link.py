@@ -11,12 +11,11 @@ import threading
 from collections.abc import Collection
 from datetime import timedelta
 
-from maildropd.config.relay import RelayConfig, Tls
+from maildropd.config.relay import Tls
 from maildropd.host.clock import Clock
 from maildropd.mail.errors import RouteError
 from maildropd.mail.reply import Reply
 from maildropd.relay.base import Alive
-from maildropd.relay.login import Login
 from maildropd.relay.session import Identity, open_session
 from maildropd.relay.tls import context
 from maildropd.relay.wire import ConnectionLost, Wire
@@ -27,14 +26,12 @@ _GOODBYE = timedelta(seconds=2)
 class Link:
     """Used by one thread; ``abort`` by any."""
 
-    def __init__(
-        self, config: RelayConfig, login: Login | None, hostname: str, clock: Clock
-    ) -> None:
+    def __init__(self, who: Identity, clock: Clock) -> None:
         """Take what the connection needs; nothing is opened before it is used."""
         self.wire: Wire | None = None
         self.accepted = False  # one message was taken over this connection
-        self._config = config
-        self._who = Identity(config=config, login=login, hostname=hostname)
+        self._config = who.config
+        self._who = who
         self._clock = clock
         self._context: ssl.SSLContext | None = None
         self._carried = 0  # messages, on this connection

@@ -14,6 +14,7 @@ from maildropd.mail.reply import Reply
 from maildropd.relay.auth import authenticate
 from maildropd.relay.connect import RESOLVER_LIMIT, connect
 from maildropd.relay.login import Login
+from maildropd.relay.signing import Signer
 from maildropd.relay.tls import encrypt
 from maildropd.relay.wire import OUT_OF_STEP, ConnectionLost, Said, Wire
 
@@ -23,8 +24,9 @@ class Identity:
     """Who we are, and to whom we speak how."""
 
     config: RelayConfig
-    login: Login | None
     hostname: str  # said in EHLO
+    login: Login | None = None
+    signer: Signer | None = None
 
 
 def open_session(wire: Wire, who: Identity, context: ssl.SSLContext | None) -> None:

@@ -22,15 +22,6 @@ class Signer(Protocol):
         ...
 
 
-class NoSigner:
-    """Signs nothing."""
-
-    def sign(self, header: bytes, body: Callable[[], Iterator[bytes]]) -> bytes:
-        """Return no field."""
-        del header, body
-        return b""
-
-
 def signature(signer: Signer, content: Callable[[], Iterator[bytes]]) -> bytes:
     """Return the same for a whole message, whatever its line ends are here."""
     try:

@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 
-from maildropd.config.relay import RelayConfig
 from maildropd.host.clock import Clock
 from maildropd.mail.errors import (
     ContentGone,
@@ -22,9 +21,9 @@ from maildropd.relay.base import Alive, Delivery
 from maildropd.relay.dialogue import Interrupted
 from maildropd.relay.letter import Letter, letter
 from maildropd.relay.link import Link
-from maildropd.relay.login import Login
 from maildropd.relay.parcels import in_full, parcels
 from maildropd.relay.refusal import cut
+from maildropd.relay.session import Identity
 from maildropd.relay.suspicion import Suspicion
 from maildropd.relay.transaction import Transaction
 from maildropd.relay.wire import ConnectionLost
@@ -35,12 +34,11 @@ _GOODBYE = timedelta(seconds=2)
 class SmtpTransport:
     """One connection to the smarthost; see ``Transport`` for the contract."""
 
-    def __init__(
-        self, config: RelayConfig, login: Login | None, hostname: str, clock: Clock
-    ) -> None:
+    def __init__(self, who: Identity, clock: Clock) -> None:
         """Take what the connection needs; nothing is opened before it is used."""
-        self._config = config
-        self._link = Link(config, login, hostname, clock)
+        self._config = who.config
+        self._signer = who.signer
+        self._link = Link(who, clock)
         self._suspicion = Suspicion()
         self._ahead: Ahead | None = None
 
@@ -78,7 +76,7 @@ class SmtpTransport:
         """Return the transactions to make; the first was announced, perhaps."""
         ahead = self._ahead
         if ahead is None or not ahead.begins(delivery):
-            first, whole = [], letter(delivery)
+            first, whole = [], letter(delivery, self._signer)
         else:
             first, whole = [ahead.letter], replace(ahead.letter, delivery=delivery)
         if delivery.envelope.verp and not (first or self._link.kept(alive)):
@@ -98,9 +96,9 @@ class SmtpTransport:
         if delivery is None:
             return None
         try:
-            return self._split(letter(delivery))[0]
-        except (ContentGone, StoreUnusable):  # it is told when its turn has come
-            return None
+            return self._split(letter(delivery, self._signer))[0]
+        except (ContentGone, RouteError, StoreUnusable):
+            return None  # it is told when its turn has come
 
     def _in_full(
         self, part: Letter, then: Letter | None, alive: Alive

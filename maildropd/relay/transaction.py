@@ -16,7 +16,7 @@ from maildropd.mail.reply import Reply
 from maildropd.relay import commands
 from maildropd.relay.dialogue import Dialogue, Interrupted
 from maildropd.relay.handover import Handover
-from maildropd.relay.letter import Letter, fit, fits
+from maildropd.relay.letter import Letter, fit, fits, signed
 from maildropd.relay.refusal import (
     Step,
     by_policy,
@@ -57,6 +57,8 @@ class Transaction:
         named = self._named()
         # What has to be converted first takes a while, and may fail.
         ready = named and fits(self._letter, self._wire.esmtp_features)
+        if ready:
+            self._letter = signed(self._letter)
         words = self._dialogue.announce(*self._envelope(named)) if ready else b""
         self._announced = named if words else None
         return words

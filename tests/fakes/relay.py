@@ -10,6 +10,7 @@ from maildropd.host.clock import SystemClock
 from maildropd.mail.envelope import Envelope, QueueId, Submitter
 from maildropd.relay.base import Delivery
 from maildropd.relay.login import Login
+from maildropd.relay.session import Identity
 from maildropd.relay.smtp import SmtpTransport
 from tests.fakes.smtp_server import SmtpServer
 
@@ -37,7 +38,8 @@ def transport(
 ) -> SmtpTransport:
     """Return a transport to a server."""
     config = relay(server, **changes)
-    return SmtpTransport(config, login, "client.example", SystemClock())
+    who = Identity(config=config, hostname="client.example", login=login)
+    return SmtpTransport(who, SystemClock())
 
 
 def delivery(

@@ -27,6 +27,7 @@ from maildropd.queue.manager import Manager, Routing
 from maildropd.queue.route_watch import RouteWatch
 from maildropd.queue.verdict import Judge
 from maildropd.relay.login import Login
+from maildropd.relay.session import Identity
 from maildropd.relay.smtp import SmtpTransport
 from maildropd.route.base import NextHop, Router
 from maildropd.store.base import (
@@ -159,12 +160,13 @@ class Stand:
             max_connections=relay.max_connections, idle_timeout=relay.idle_timeout
         )
         watch = RouteWatch(relay.destination, breaker, self.journal)
+        who = Identity(config=relay, hostname="client.example", login=self._login)
         return Lane(
             limits,
             breaker,
             watch,
             attempt,
-            lambda: SmtpTransport(relay, self._login, "client.example", SystemClock()),
+            lambda: SmtpTransport(who, SystemClock()),
         )
 
     @property

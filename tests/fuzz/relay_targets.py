@@ -27,6 +27,7 @@ from maildropd.relay.letter import letter
 from maildropd.relay.login import Login
 from maildropd.relay.octets import wire_blocks, wire_form
 from maildropd.relay.refusal import Step, misconfigured, refusal
+from maildropd.relay.session import Identity
 from maildropd.relay.smtp import SmtpTransport
 from maildropd.relay.wire import ConnectionLost, Wire
 from tests.fakes.clock import FakeClock
@@ -160,7 +161,8 @@ def deliveries(octets: bytes) -> None:
     source = chance(octets)
     servers = [PaperServer(turns(one, source)) for one in octets.split(b"\n~\n")]
     names = _NAMES[: 1 + octets.count(b"#") % 3]
-    transport = SmtpTransport(_CONFIG, None, "client.example", FakeClock())
+    who = Identity(config=_CONFIG, hostname="client.example")
+    transport = SmtpTransport(who, FakeClock())
     parts = list(zip(servers, octets.split(b"\n~\n"), strict=True))
     with _reached(servers):
         for number in (1, 2):

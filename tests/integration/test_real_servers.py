@@ -14,6 +14,7 @@ from maildropd.host.clock import SystemClock
 from maildropd.mail.errors import RouteMisconfigured
 from maildropd.relay.dkim import DkimSigner
 from maildropd.relay.login import Login
+from maildropd.relay.session import Identity
 from maildropd.relay.signing import signature
 from maildropd.relay.smtp import SmtpTransport
 from tests.fakes.certificates import certificates
@@ -55,7 +56,8 @@ class Stage:
             auth=auth,
         )
         before = len(self.backend.delivered)
-        way = SmtpTransport(config, login, "client.example", SystemClock())
+        who = Identity(config=config, hostname="client.example", login=login)
+        way = SmtpTransport(who, SystemClock())
         try:
             way.attempt(delivery(), alive)
         finally:

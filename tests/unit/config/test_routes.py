@@ -194,7 +194,6 @@ def test_a_host_without_the_library_is_told_before_any_mail_waits(
 ) -> None:
     monkeypatch.setattr(route_checks, "find_spec", lambda _: None)
 
-    assert mistakes(main, f"{ANY}mx = yes\n") == [
-        'maildropd.conf:3: mx: "yes" needs dnspython (try apt install python3-dnspython)'  # noqa: E501
-    ]
+    [said] = mistakes(main, f"{ANY}mx = yes\n")
+    assert said.startswith('maildropd.conf:3: mx: "yes" needs dnspython')
     assert read_text(main, f"{ANY}discard = yes\n").routes

@@ -16,6 +16,7 @@ from maildropd.host.clock import SystemClock
 from maildropd.host.heartbeat import Heartbeats
 from maildropd.host.notify import Notifier
 from maildropd.relay.login import Login
+from maildropd.relay.session import Identity
 from maildropd.relay.smtp import SmtpTransport
 from tests.fakes.certificates import certificates
 from tests.fakes.journal import FakeJournal
@@ -110,9 +111,9 @@ def test_mail_goes_out_with_a_token_from_the_endpoint(
             "oauth_refresh_token_file = refresh",
             "oauth_scope = mail send",
         )
-        way = SmtpTransport(
-            config.relay, login(config, around), "client.example", around.clock
-        )
+        known = login(config, around)
+        who = Identity(config=config.relay, hostname="client.example", login=known)
+        way = SmtpTransport(who, around.clock)
         way.attempt(delivery(), alive)
         way.close()
 

@@ -12,7 +12,7 @@ import pytest
 from maildropd.config.dkim import DkimConfig
 from maildropd.mail.errors import RouteMisconfigured
 from maildropd.relay.dkim import DkimSigner
-from maildropd.relay.signing import NoSigner, signature
+from maildropd.relay.signing import signature
 from tests.fakes.clock import FakeClock
 from tests.fakes.dkim_keys import ED25519, LOCKED, RSA, WEAK, keys, record, resolver
 
@@ -291,7 +291,3 @@ def test_keys_are_not_shown() -> None:
 
     assert "modulus" not in repr(key)
     assert str(key.private["modulus"]) not in repr(key)
-
-
-def test_without_sections_nothing_is_signed() -> None:
-    assert signature(NoSigner(), lambda: iter([PLAIN])) == b""

@@ -16,6 +16,7 @@ from maildropd.mail.outcome import Disposition
 from maildropd.relay.base import Transport
 from maildropd.relay.exchange import Exchanges
 from maildropd.relay.mx import MxTransport
+from maildropd.relay.session import Identity
 from maildropd.relay.smtp import SmtpTransport
 from tests.fakes import actions
 from tests.fakes.actions import Action, reply
@@ -56,9 +57,8 @@ class Domain:
     def _connect(self, host: str) -> Transport:
         self.connected.append(host)
         config = relay(self.servers[host], greeting_timeout=SOON, command_timeout=SOON)
-        return SmtpTransport(
-            replace(config, name="mx"), None, "client.example", SystemClock()
-        )
+        who = Identity(config=replace(config, name="mx"), hostname="client.example")
+        return SmtpTransport(who, SystemClock())
 
 
 @pytest.fixture
