@@ -14,8 +14,7 @@ _FIELD = re.compile(rb"([!-9;-~]+):")
 _TOKEN = rb"[!#$%&'*+.0-9A-Z^_`a-z{|}~-]+"
 _MEDIA = re.compile(rb"\s*(%s/%s)\s*(;|\Z)" % (_TOKEN, _TOKEN))
 _PARAMETER = re.compile(
-    rb"\s*(%s)\s*=\s*(%s|\"(?:[^\"\\]|\\.)*+\")\s*(?:;|\Z)" % (_TOKEN, _TOKEN),
-    re.DOTALL,
+    rb"\s*(%s)\s*=\s*([^\s;\"()]+|\"(?:[^\"\\]|\\.)*+\")\s*(?:;|\Z)" % _TOKEN, re.DOTALL
 )
 _WORD = re.compile(rb"\s*([0-9A-Za-z-]+)\s*\Z")
 _NO_MEDIA = ("", "unknown")  # nothing was said; what was said is not understood
