@@ -120,7 +120,7 @@ def _pieces(delivery: Delivery, recipient: str, end: bytes) -> Iterator[bytes]:
     sender = "".join(each if each.isprintable() else " " for each in sender)
     date = time.asctime(envelope.arrived.utctimetuple())
     yield f"From {sender.replace(' ', '_')} {date}\n".encode()
-    yield return_path(delivery)
+    yield return_path(delivery, recipient)
     yield field("Delivered-To", recipient)
     yield from mbox_form(unix_lines(delivery.content()))
 

@@ -7,15 +7,19 @@ The lines of its own above a message say what its envelope said (RFC 5321 4.4).
 import re
 from collections.abc import Iterable, Iterator
 
+from maildropd.mail.verp import sender_for
 from maildropd.relay.base import Delivery
 
 _FROM = re.compile(rb"^(>*From )", re.MULTILINE)
 _PART_OF_FROM = re.compile(rb">*F?r?o?m?\Z")
 
 
-def return_path(delivery: Delivery) -> bytes:
-    """Return the line that names the sender."""
-    return field("Return-Path", f"<{delivery.envelope.reverse_path or ''}>")
+def return_path(delivery: Delivery, recipient: str = "") -> bytes:
+    """Return the line that names the sender; to one recipient, his own."""
+    sender = delivery.envelope.reverse_path
+    if recipient:
+        sender = sender_for(delivery.envelope, recipient)
+    return field("Return-Path", f"<{sender or ''}>")
 
 
 def field(name: str, value: str) -> bytes:

@@ -19,6 +19,7 @@ from maildropd.host.clock import Clock
 from maildropd.mail.errors import RouteError, StoreUnusable
 from maildropd.mail.outcome import Outcome, Sign
 from maildropd.mail.reply import Reply
+from maildropd.mail.verp import sender_for
 from maildropd.relay.base import Alive, Delivery
 from maildropd.relay.local_form import field, return_path, unix_lines
 from maildropd.relay.refusal import cut, doubt
@@ -103,7 +104,7 @@ class CommandTransport:
     ) -> Ended:
         environment = {
             "PATH": _PATH,
-            "SENDER": delivery.envelope.reverse_path or "",
+            "SENDER": sender_for(delivery.envelope, recipient) or "",
             "RECIPIENT": recipient,
         }
         if self._stopped.is_set():
@@ -118,7 +119,7 @@ class CommandTransport:
 
 
 def _write(message: IO[bytes], delivery: Delivery, recipient: str) -> None:
-    message.write(return_path(delivery))
+    message.write(return_path(delivery, recipient))
     message.write(field("Delivered-To", recipient))
     for block in unix_lines(delivery.content()):
         message.write(block)

@@ -220,3 +220,20 @@ def test_content_that_cannot_be_read_runs_nothing_twice(
         with pytest.raises(StoreUnusable):
             transport.attempt(mail, alive)
     assert out.exists() == bool(runs)
+
+
+def test_a_command_gets_a_lists_mail_from_its_recipients_own_address(
+    tmp_path: Path,
+) -> None:
+    """What it answers says whom it is about, as it would over the wire."""
+    wanted = wanting(shell(f'(head -1; echo "$SENDER") >{tmp_path}/out'))
+    envelope = replace(wanted.envelope, verp="+=")
+
+    CommandTransport(SystemClock(), LONG).attempt(
+        replace(wanted, envelope=envelope), alive
+    )
+
+    assert (tmp_path / "out").read_text().splitlines() == [
+        "Return-Path: <alice+r0=example.net@example.org>",
+        "alice+r0=example.net@example.org",
+    ]

@@ -1,0 +1,162 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Lists and old servers, with the real daemon: what is asked for at a door goes out."""
+
+import smtplib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.fakes.mail_reader import seen
+from tests.fakes.smtp_server import SmtpServer
+from tests.integration.daemon import DaemonProcess
+from tests.integration.test_doors import sendmail, submission
+
+SENDER = "bounces@lists.example.org"
+NAMES = [f"u{number}@example.net" for number in range(25)]
+EIGHT = "Subject: Grüße\n\nGrüße an alle, die hier herumstehen\n".encode()
+MINE = "[submission]\ncheck_senders = no\n"
+
+
+@pytest.fixture
+def old() -> Iterator[SmtpServer]:
+    """Serve as a smarthost that knows nothing but SIZE and PIPELINING."""
+    with SmtpServer(extensions=("PIPELINING", "SIZE 26214400")) as server:
+        yield server
+
+
+@pytest.fixture
+def lists() -> Iterator[SmtpServer]:
+    """Serve as one that makes return addresses, and notifies."""
+    with SmtpServer(extensions=("PIPELINING", "XVERP", "DSN")) as server:
+        yield server
+
+
+def started(tmp_path: Path, server: SmtpServer, config: str = MINE) -> DaemonProcess:
+    return DaemonProcess(tmp_path, server.port, config).start()
+
+
+def from_smtp(daemon: DaemonProcess, options: list[str], wishes: list[str]) -> None:
+    with submission(daemon) as client:
+        client.sendmail(SENDER, NAMES[:3], "Subject: s\n\nhi\n", options, wishes)
+
+
+def test_each_recipient_of_a_list_has_a_return_address(
+    tmp_path: Path, old: SmtpServer
+) -> None:
+    daemon = started(tmp_path, old)
+    try:
+        with submission(daemon) as client:
+            assert client.has_extn("xverp") or client.ehlo()
+            client.sendmail(SENDER, NAMES, "Subject: s\n\nhi\n", ["XVERP"])
+        daemon.wait_for("RecipientDelivered", 25)
+        [first, *_] = old.delivered
+        said = daemon.control("verp", "bounces+u0=example.net@lists.example.org")
+    finally:
+        daemon.stop()
+
+    paths = {taken.mail.split()[1]: taken.recipients for taken in old.delivered}
+    assert paths == {
+        f"FROM:<bounces+{name.replace('@', '=')}@lists.example.org>".encode(): (name,)
+        for name in NAMES
+    }
+    assert first.content.endswith(b"\r\n\r\nhi\r\n")
+    assert said.stdout == f"{SENDER}\nu0@example.net\n"
+
+
+def test_a_server_that_makes_them_is_asked_to(
+    tmp_path: Path, lists: SmtpServer
+) -> None:
+    daemon = started(tmp_path, lists)
+    try:
+        sent = sendmail(daemon, "-XV-=", "-f", SENDER, "--", *NAMES)
+        daemon.wait_for("RecipientDelivered", 25)
+    finally:
+        daemon.stop()
+
+    assert sent.returncode == 0, sent.stderr
+    [taken] = lists.delivered
+    assert taken.mail == f"MAIL FROM:<{SENDER}> XVERP=-=\r\n".encode()
+    assert taken.recipients == tuple(NAMES)
+
+
+def test_wishes_for_notifications_go_on_to_the_next_host(
+    tmp_path: Path, lists: SmtpServer
+) -> None:
+    daemon = started(tmp_path, lists)
+    try:
+        wishes = ["NOTIFY=FAILURE,DELAY", "ORCPT=rfc822;x+2By@example.net"]
+        from_smtp(daemon, ["RET=HDRS", "ENVID=Q+2B1"], wishes)
+        daemon.wait_for("RecipientDelivered", 3)
+    finally:
+        daemon.stop()
+
+    [taken] = lists.delivered
+    assert taken.mail == f"MAIL FROM:<{SENDER}> RET=HDRS ENVID=Q+2B1\r\n".encode()
+    said = f"RCPT TO:<u0@example.net> {' '.join(wishes)}\r\n".encode()
+    assert said in lists.heard
+
+
+def test_letters_beyond_ascii_arrive_at_a_server_from_before(
+    tmp_path: Path, old: SmtpServer
+) -> None:
+    daemon = started(tmp_path, old)
+    try:
+        sent = sendmail(daemon, "-f", SENDER, NAMES[0], message=EIGHT)
+        daemon.wait_for("RecipientDelivered")
+    finally:
+        daemon.stop()
+
+    assert sent.returncode == 0, sent.stderr
+    [taken] = old.delivered
+    [mail] = seen(taken.content)
+    assert taken.content.isascii()
+    assert mail.text.decode() == "Grüße an alle, die hier herumstehen\r\n"
+    assert ("subject", "Grüße") in mail.fields
+
+
+def test_signed_letters_do_not_and_are_told_why(
+    tmp_path: Path, old: SmtpServer
+) -> None:
+    daemon = started(tmp_path, old)
+    try:
+        signed = b"DKIM-Signature: v=1; d=example.org\n" + EIGHT
+        sendmail(daemon, "-f", SENDER, NAMES[0], message=signed)
+        [failed] = daemon.wait_for("RecipientFailed")
+    finally:
+        daemon.stop()
+
+    assert failed["MAILDROP_DSN"] == "5.6.3"
+    assert "signed" in failed["MAILDROP_REPLY"]
+    assert not old.delivered
+
+
+def test_recipients_go_as_many_at_a_time_as_was_said(
+    tmp_path: Path, server: SmtpServer
+) -> None:
+    daemon = DaemonProcess(tmp_path, server.port)
+    with (tmp_path / "maildropd.conf").open("a") as file:
+        file.write(f"{MINE}[relay smarthost]\nmax_recipients = 10\n")
+    daemon.start()
+    try:
+        sendmail(daemon, "-f", SENDER, "--", *NAMES)
+        daemon.wait_for("RecipientDelivered", 25)
+    finally:
+        daemon.stop()
+
+    assert [len(taken.recipients) for taken in server.delivered] == [10, 10, 5]
+
+
+def test_a_null_sender_cannot_have_return_addresses(
+    tmp_path: Path, server: SmtpServer
+) -> None:
+    daemon = started(tmp_path, server)
+    try:
+        with submission(daemon) as client, pytest.raises(smtplib.SMTPSenderRefused):
+            client.sendmail("", NAMES[:1], "Subject: s\n\nhi\n", ["XVERP"])
+        sent = sendmail(daemon, "-XV", "-f", "", NAMES[0])
+    finally:
+        daemon.stop()
+
+    assert sent.returncode == 64
+    assert b"-XV needs a sender" in sent.stderr
