@@ -12,7 +12,7 @@ from maildropd.config.routes import RouteConfig
 
 Complaint = tuple[Section, str, str]
 
-DOORS = ("sendmail", "smtp")
+DOORS = ("sendmail", "smtp", "double-bounce")
 _LIBRARY = "dns"  # dnspython's module
 
 
