@@ -9,7 +9,7 @@ import ssl
 from dataclasses import dataclass
 
 from maildropd.config.relay import Protocol, RelayConfig, Tls
-from maildropd.mail.errors import NotTrusted, RouteError
+from maildropd.mail.errors import RouteError
 from maildropd.mail.reply import Reply
 from maildropd.relay.auth import authenticate
 from maildropd.relay.connect import RESOLVER_LIMIT, connect
@@ -42,10 +42,7 @@ def open_session(wire: Wire, who: Identity, context: ssl.SSLContext | None) -> N
         if wire.unprompted():
             raise wire.lost("the server closes, or speaks unasked", OUT_OF_STEP)
     except ConnectionLost as error:
-        # Neither side will mend it by itself: somebody has to hear of it.
-        wrong = isinstance(error.__cause__, ssl.SSLCertVerificationError)
-        kind = NotTrusted if wrong else RouteError
-        raise kind(error.reply.text, error.reply) from error
+        raise RouteError(error.reply.text, error.reply) from error
 
 
 def _greet(wire: Wire, config: RelayConfig, context: ssl.SSLContext | None) -> None:

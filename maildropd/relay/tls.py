@@ -2,8 +2,7 @@
 """What we ask of a server's TLS, and what we show of ourselves.
 
 A valid certificate, or one whose fingerprint is known, and version 1.2 or
-later.  A wrong certificate is an alarm: trying again mends it as little as a
-wrong password.
+later.  A wrong certificate is an alarm: neither side mends it by itself.
 """
 
 import errno
@@ -14,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from maildropd.config.relay import RelayConfig
 from maildropd.host import credentials
 from maildropd.host.credentials import SecretUnavailable
-from maildropd.mail.errors import RouteError, RouteMisconfigured
+from maildropd.mail.errors import NotTrusted, RouteError, RouteMisconfigured
 from maildropd.mail.reply import Reply
 from maildropd.relay.wire import Wire
 
@@ -98,10 +97,10 @@ def _compare(wire: Wire, certificate: bytes, pins: Sequence[str]) -> None:
     raise _refused(wire, f"its fingerprint is sha256:{found}", remedy)
 
 
-def _refused(wire: Wire, why: str, remedy: str) -> RouteMisconfigured:
+def _refused(wire: Wire, why: str, remedy: str) -> NotTrusted:
     text = f"certificate not accepted: {why}" + (f" ({remedy})" if remedy else "")
     reply = wire.lost(text, _FAILED).reply
-    return RouteMisconfigured(reply.text, reply)
+    return NotTrusted(reply.text, reply)
 
 
 def _identify(made: ssl.SSLContext, config: RelayConfig) -> None:

@@ -64,9 +64,9 @@ tls                | resets              | waits     | 451 4.7.5 TLS failed: * (
 tls                | hangs               | waits     | 451 4.4.2 timed out after {limit} s (at STARTTLS)          | 1 s
 tls                | garbage             | waits     | 451 4.7.5 TLS failed: * (at STARTTLS)                      | 1 s
 tls                | an alert            | waits     | 451 4.7.5 TLS failed: * (at STARTTLS)                      | 1 s
-tls                | expired             | alarm     | 451 4.7.5 certificate not accepted: certificate has expired * (at STARTTLS) | 1 min
-tls                | self-signed         | alarm     | 451 4.7.5 certificate not accepted: self-signed certificate * (at STARTTLS) | 1 min
-tls                | wrong-name          | alarm     | 451 4.7.5 certificate not accepted: IP address mismatch, certificate is not valid for '127.0.0.1'. * (at STARTTLS) | 1 min
+tls                | expired             | alarm     | 451 4.7.5 certificate not accepted: certificate has expired * (at STARTTLS) | 1 s
+tls                | self-signed         | alarm     | 451 4.7.5 certificate not accepted: self-signed certificate * (at STARTTLS) | 1 s
+tls                | wrong-name          | alarm     | 451 4.7.5 certificate not accepted: IP address mismatch, certificate is not valid for '127.0.0.1'. * (at STARTTLS) | 1 s
 tls                | clear with the 220  | waits     | 451 4.7.5 plaintext was sent after the reply to STARTTLS (at STARTTLS) | 1 s
 tls                | clear for a hello   | waits     | 451 4.7.5 TLS failed: * (at STARTTLS)                      | 1 s
 tls                | clear after TLS     | waits     | 451 4.4.2 connection broken: * (at EHLO)                   | 1 s

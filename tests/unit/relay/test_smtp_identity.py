@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from maildropd.config.relay import Tls
-from maildropd.mail.errors import RouteError, RouteMisconfigured
+from maildropd.mail.errors import NotTrusted, RouteError, RouteMisconfigured
 from tests.fakes.certificates import Certificates, certificates
 from tests.fakes.relay import alive, delivery, transport
 from tests.fakes.smtp_server import SmtpServer
@@ -65,7 +65,7 @@ def test_another_certificate_is_refused_whoever_signed_it(
     context = made.server("good")
     with SmtpServer(tls=context, implicit=tls is Tls.IMPLICIT) as server:
         pins = (NOTHING, print_of(made, "expired"))
-        with pytest.raises(RouteMisconfigured) as caught:
+        with pytest.raises(NotTrusted) as caught:
             send(server, tls=tls, tls_fingerprint=pins, tls_ca_file=made.ca)
 
         after = ["ehlo", "STARTTLS"] if tls is Tls.REQUIRED else []
@@ -87,7 +87,7 @@ def test_a_wrong_certificate_is_an_alarm_that_says_what_would_mend_it(
 ) -> None:
     with (
         SmtpServer(tls=made.server(kind)) as server,
-        pytest.raises(RouteMisconfigured, match=remedy),
+        pytest.raises(NotTrusted, match=remedy),
     ):
         send(server, tls_ca_file=made.ca)
 
