@@ -212,7 +212,7 @@ LIMITS: Mapping[tuple[str, str], Limit] = {
     ("relay", "password_credential"): name,
     ("relay", "max_connections"): between(1, 100),
     ("relay", "max_recipients"): between(1, 10_000),
-    ("relay", "batch"): between(0, 1_000_000),
+    ("relay", "max_messages"): between(0, 1_000_000),
     ("relay", "connect_timeout"): positive,
     ("relay", "greeting_timeout"): positive,
     ("relay", "command_timeout"): positive,

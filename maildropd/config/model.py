@@ -13,19 +13,13 @@ from pathlib import Path
 from typing import NewType
 
 from maildropd.config.dkim import DkimConfig
+from maildropd.config.rate import Rate
 from maildropd.config.relay import RelayConfig
 from maildropd.config.routes import RouteConfig
+from maildropd.mail.envelope import Priority
 
 Size = NewType("Size", int)
 """Octets; written with a unit, ``25M``."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rate:
-    """So much in a stretch of time; written ``100/h``."""
-
-    amount: int
-    period: timedelta
 
 
 ByteRate = NewType("ByteRate", Rate)
@@ -116,6 +110,7 @@ class SubmitterConfig:
     connections: int = 0  # 0: as [submission] says
     message_size_limit: Size = Size(0)  # 0: as [queue] says, for both
     recipient_limit: int = 0
+    priority: Priority = Priority.NORMAL
     relay: str = ""
     redirect_to: str = ""
     capture: Path | None = None

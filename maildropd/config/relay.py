@@ -9,6 +9,8 @@ from datetime import timedelta
 from enum import StrEnum
 from pathlib import Path
 
+from maildropd.config.rate import Rate
+
 
 class Protocol(StrEnum):
     """What is spoken to a relay."""
@@ -80,7 +82,8 @@ class RelayConfig:
     oauth_scope: str = ""
     max_connections: int = 4
     max_recipients: int = 100  # in one transaction
-    batch: int = 0  # messages on one connection; 0: no limit
+    max_messages: int = 0  # messages on one connection; 0: no limit
+    rate: Rate | None = None
     wait_interval: timedelta = timedelta(0)
     connect_timeout: timedelta = timedelta(seconds=30)
     greeting_timeout: timedelta = timedelta(minutes=5)

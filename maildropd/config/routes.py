@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import NewType
 
 from maildropd.config.relay import RelayConfig
+from maildropd.mail.envelope import Priority
 from maildropd.mail.reply import Reply
 
 Patterns = NewType("Patterns", tuple[str, ...])
@@ -42,6 +43,7 @@ class RouteConfig:
     recipient: Patterns = Patterns(())
     sender: Patterns = Patterns(())
     submitter: tuple[str, ...] = ()
+    priority: Priority = Priority.NORMAL
     relay: Shares = Shares(())
     mx: str = ""  # yes, or the [relay NAME] that says how
     discard: bool = False

@@ -15,7 +15,8 @@ from typing import Any, get_args
 
 from maildropd.config import pattern
 from maildropd.config.errors import nearest
-from maildropd.config.model import ByteRate, Rate, Size
+from maildropd.config.model import ByteRate, Size
+from maildropd.config.rate import Rate
 from maildropd.config.routes import Patterns, Share, Shares
 from maildropd.mail.reply import Reply
 

@@ -89,7 +89,7 @@ class House:
         share = self._share(config)
         within = lanes.within(config, share.connections)
         routing = lanes.routing(within, self.store, self.surroundings)
-        self._injector.configure(config.queue)
+        self._injector.configure(config.queue, lanes.priority(config))
         self.store.configure(config.queue.disk_reserve)
         served, left = config.spools[: share.spools], config.spools[share.spools :]
         self._entry = entrance.entry(config, self._injector, self._lodge)

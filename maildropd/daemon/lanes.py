@@ -5,7 +5,9 @@ What ends on this host is in daemon/local_ways.py.
 """
 
 import random
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from datetime import timedelta
 
 from maildropd.config.model import Config
 from maildropd.config.relay import RelayConfig
@@ -17,6 +19,7 @@ from maildropd.daemon.logins import login_at
 from maildropd.daemon.signers import signer_of
 from maildropd.host.dns import Resolver
 from maildropd.host.process import host_name
+from maildropd.mail.envelope import Priority, Submission
 from maildropd.queue.attempt import Attempt
 from maildropd.queue.backoff import Backoff
 from maildropd.queue.breaker import FOREIGN, Breaker
@@ -35,6 +38,9 @@ from maildropd.relay.smtp import SmtpTransport
 from maildropd.route.base import NextHop, Way
 from maildropd.route.rules import RulesRouter
 from maildropd.store.base import QueueStore
+
+_LEAST = 100  # leased messages that wait for a connection
+_SOON = timedelta(minutes=5)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,6 +99,15 @@ def routing(config: Config, store: QueueStore, around: Surroundings) -> Routing:
         branch=builder.lane if most else None,
         most=most,
     )
+
+
+def priority(config: Config) -> Callable[[Submission], Priority] | None:
+    """Return what knows the priority of new mail, if there are any."""
+    said = {each.priority for each in config.submitters}
+    said |= {each.priority for each in config.routes}
+    if said <= {Priority.NORMAL}:
+        return None
+    return RulesRouter(config).priority
 
 
 class _Builder:
@@ -162,8 +177,23 @@ class _Builder:
 
 def _limits(relay: RelayConfig) -> LaneLimits:
     return LaneLimits(
-        max_connections=relay.max_connections, idle_timeout=relay.idle_timeout
+        max_connections=relay.max_connections,
+        idle_timeout=relay.idle_timeout,
+        depth=_depth(relay),
+        rate=relay.rate,
     )
+
+
+def _depth(relay: RelayConfig) -> int:
+    """Return for how many connections' sake mail is leased in advance.
+
+    Where it goes at a rate, no more than goes in a few minutes: a lease that
+    waits for an hour ends.
+    """
+    depth = max(_LEAST, 4 * relay.max_connections)
+    if relay.rate is None:
+        return depth
+    return min(depth, max(int(relay.rate.amount * (_SOON / relay.rate.period)), 1))
 
 
 def _used(config: Config) -> dict[str, RelayConfig]:

@@ -9,7 +9,8 @@ import threading
 from dataclasses import dataclass
 from datetime import timedelta
 
-from maildropd.config.model import Rate, SubmitterConfig
+from maildropd.config.model import SubmitterConfig
+from maildropd.config.rate import Rate
 from maildropd.host.clock import Clock
 from maildropd.mail.errors import NotNow
 from maildropd.mail.reply import Reply

@@ -11,7 +11,7 @@ would only be in their way.
 from dataclasses import dataclass
 from datetime import timedelta
 
-from maildropd.config.model import Rate
+from maildropd.config.rate import Rate
 from maildropd.host.clock import Clock
 from maildropd.host.load import Load
 from maildropd.relay.base import Transport

@@ -3,7 +3,7 @@
 
 from datetime import timedelta
 
-from maildropd.config.model import Rate
+from maildropd.config.rate import Rate
 from maildropd.host.clock import Clock
 
 _NOW = timedelta(0)

@@ -51,8 +51,9 @@ class Link:
     @property
     def is_used_up(self) -> bool:
         """Tell whether no other message is to go right behind this one."""
-        config = self._config
-        return bool(config.wait_interval) or 0 < config.batch <= self._carried + 1
+        if self._config.wait_interval:
+            return True
+        return 0 < self._config.max_messages <= self._carried + 1
 
     def pause(self, alive: Alive) -> None:
         """Wait for as long as was asked for between two messages."""
@@ -74,7 +75,7 @@ class Link:
         """Return the connection from before, if it is good for another message."""
         if not self.goes_on(alive) or self.wire is None:
             return None
-        if 0 < self._config.batch <= self._carried:
+        if 0 < self._config.max_messages <= self._carried:
             self.close()
         elif self.aborted or self.wire.sock is None or self.wire.unprompted():
             self.drop()

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from maildropd.config.model import Config
-from maildropd.mail.envelope import Envelope
+from maildropd.mail.envelope import Envelope, Priority, Submission, Submitter
 from maildropd.route import ways
 from maildropd.route.base import NextHop, Way
 from maildropd.route.matcher import Parts
@@ -42,6 +42,10 @@ class RulesRouter:
             each.name: ways.of_section(each, relays) for each in config.submitters
         }
         self._routes = [Route(each, relays) for each in config.routes]
+        self._shares = {each.name: each.priority for each in config.submitters}
+        self._weighs = any(
+            each.priority is not Priority.NORMAL for each in config.routes
+        )
 
     def hops(self) -> Iterator[NextHop]:
         """Yield every way there may be, each once; but for domains' own servers."""
@@ -83,9 +87,29 @@ class RulesRouter:
         if not self._routes:
             return Decision(hops=(self._default,), by="[queue] relay")
         to = Parts(recipient.forward_path)
-        sender = Parts(envelope.reverse_path or "")
+        route = self._route(to, Parts(envelope.reverse_path or ""), envelope.submitter)
+        if route is None:
+            return Decision(hops=(self._default,), by="[queue] relay")
+        hops = route.hops(envelope.queue_id, to)
+        return Decision(hops=hops, by=f"[route {route.name}]")
+
+    def priority(self, submission: Submission) -> Priority:
+        """Return the share of the turns that new mail gets."""
+        own = self._shares.get(submission.submitter.rules, Priority.NORMAL)
+        if own is not Priority.NORMAL or not self._weighs:
+            return own
+        sender = Parts(submission.reverse_path or "")
+        found = {
+            route.priority
+            for path in submission.recipients
+            if (route := self._route(Parts(path), sender, submission.submitter))
+        }
+        return next((each for each in Priority if each in found), Priority.NORMAL)
+
+    def _route(
+        self, recipient: Parts, sender: Parts, submitter: Submitter
+    ) -> Route | None:
         for route in self._routes:
-            if route.fits(to, sender, envelope.submitter):
-                hops = route.hops(envelope.queue_id, to)
-                return Decision(hops=hops, by=f"[route {route.name}]")
-        return Decision(hops=(self._default,), by="[queue] relay")
+            if route.fits(recipient, sender, submitter):
+                return route
+        return None

@@ -17,6 +17,7 @@ class Route:
     def __init__(self, config: RouteConfig, relays: Mapping[str, NextHop]) -> None:
         """Look up what can be; ``relays`` are the ways to all there are."""
         self.name = config.name
+        self.priority = config.priority
         self._config = config
         self._relays = relays
         self._recipient = Matcher(config.recipient) if config.recipient else None

@@ -10,7 +10,7 @@ from functools import partial
 
 from maildropd.config.model import QueueConfig
 from maildropd.host.clock import Clock
-from maildropd.mail.envelope import QueueId, Submission, queue_id
+from maildropd.mail.envelope import Priority, QueueId, Submission, queue_id
 from maildropd.mail.errors import MailError, TooLarge, TooManyRecipients
 from maildropd.mail.event import Journal
 from maildropd.mail.events import MessageAccepted, SubmissionRepeated
@@ -55,10 +55,14 @@ class Injector:
         self._ids = ids
         self._config = config
         self._on_accepted = on_accepted
+        self._priority: Callable[[Submission], Priority] | None = None
 
-    def configure(self, config: QueueConfig) -> None:
-        """Go by other limits from the next submission on."""
+    def configure(
+        self, config: QueueConfig, priority: Callable[[Submission], Priority] | None
+    ) -> None:
+        """Go by other limits and priorities from the next submission on."""
         self._config = config
+        self._priority = priority
 
     def submit(self, submission: Submission) -> Future[Stored]:
         """Store a message; the future is done when it survives a power cut.
@@ -70,6 +74,8 @@ class Injector:
         if len(submission.recipients) > config.recipient_limit:
             return _refused(_too_many(config.recipient_limit))
         queue_id, now = self._ids.next()
+        if self._priority is not None:
+            submission = replace(submission, priority=self._priority(submission))
         limited = _limited(submission, config.message_size_limit)
         times = (now, now + config.give_up_after)
         stored = self._store.add(limited, queue_id, times)

@@ -187,7 +187,7 @@ class Scene:
             "tls": Tls.REQUIRED if self.encrypted else Tls.NONE,
             "tls_ca_file": certificates().ca,
             "auth_in_clear": True,
-            "batch": 1 if row.stage == "quit" else 0,
+            "max_messages": 1 if row.stage == "quit" else 0,
             "max_connections": 1,
         }
         return RelayConfig(**(words | changes))

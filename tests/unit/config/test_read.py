@@ -69,11 +69,12 @@ def test_a_later_file_wins_key_by_key(main: Path) -> None:
     add_file(main, ".hidden.conf", "nonsense")
     add_file(main, "30.conf.dpkg-old", "nonsense")
 
-    config = read_text(main, "[relay smarthost]\nhost = main\nport = 25\nbatch = 7\n")
+    said = "[relay smarthost]\nhost = main\nport = 25\nmax_messages = 7\n"
+    config = read_text(main, said)
 
     assert config.relay.host == "later"
     assert config.relay.port == 26
-    assert config.relay.batch == 7
+    assert config.relay.max_messages == 7
 
 
 def test_a_section_of_the_same_name_is_the_same_section(main: Path) -> None:

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from maildropd.config.model import ByteRate, Otherwise, Rate, Size, SubmitterConfig
+from maildropd.config.model import ByteRate, Otherwise, Size, SubmitterConfig
+from maildropd.config.rate import Rate
 from maildropd.policy.quota import QuotaExceeded, Quotas
 from maildropd.policy.senders import SenderRefused
 from tests.fakes.clock import FakeClock

@@ -3,7 +3,7 @@
 
 from datetime import UTC, datetime, timedelta
 
-from maildropd.config.model import Rate
+from maildropd.config.rate import Rate
 from maildropd.mail.envelope import Envelope, QueueId, Submitter
 from maildropd.queue.backlog import Backlog
 from maildropd.queue.crew import STUCK, Crew, LaneLimits

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from maildropd.config.model import Rate
+from maildropd.config.rate import Rate
 from maildropd.queue.throttle import Throttle
 from tests.fakes.clock import FakeClock
 

@@ -74,7 +74,9 @@ def test_the_next_envelope_is_there_when_the_final_dot_is_answered() -> None:
 
 
 @pytest.mark.parametrize(
-    "changes", [{"extensions": ()}, {"batch": 1}], ids=["no PIPELINING", "batch"]
+    "changes",
+    [{"extensions": ()}, {"max_messages": 1}],
+    ids=["one by one", "one only"],
 )
 def test_nothing_is_said_in_advance_where_it_must_not_be(
     changes: dict[str, Any],

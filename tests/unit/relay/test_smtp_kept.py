@@ -27,7 +27,7 @@ def deliver(way: SmtpTransport, *numbers: int) -> None:
 
 def test_so_many_messages_go_over_one_connection_and_no_more() -> None:
     with SmtpServer() as server:
-        way = transport(server, batch=2)
+        way = transport(server, max_messages=2)
         deliver(way, 1, 2, 3, 4, 5)
         way.close()
 
@@ -184,7 +184,7 @@ def test_goodbye_is_said_once_and_its_answer_is_not_waited_for(action: Action) -
     """A server that never answers QUIT held up each message of a batch of one."""
     with SmtpServer() as server:
         server.on("quit", action)
-        way = transport(server, batch=1)
+        way = transport(server, max_messages=1)
         begun = time.monotonic()
         deliver(way, 1, 2, 3)
         way.close()

@@ -14,7 +14,15 @@ from maildropd.config.model import (
     SubmitterConfig,
 )
 from maildropd.config.relay import RelayConfig
-from maildropd.mail.envelope import Envelope, QueueId, Submitter, Terms
+from maildropd.config.routes import Patterns, RouteConfig
+from maildropd.mail.envelope import (
+    Envelope,
+    Priority,
+    QueueId,
+    Submission,
+    Submitter,
+    Terms,
+)
 from maildropd.route.base import Way
 from maildropd.route.rules import RulesRouter
 from maildropd.store.base import LeasedRecipient
@@ -116,3 +124,38 @@ def test_each_way_is_there_once_and_no_other() -> None:
         "file",
         "none",
     ]
+
+
+def test_a_share_is_the_section_s_own_or_that_of_the_best_route() -> None:
+    """A newsletter's bounces may wait; a password mail to the same people not."""
+    shop = SubmitterConfig(name="shop", priority=Priority.LOW)
+    urgent = RouteConfig(
+        name="urgent",
+        recipient=Patterns(("pager.example.net",)),
+        priority=Priority.HIGH,
+        discard=True,
+    )
+    asked = RulesRouter(
+        Config(
+            source=HERE,
+            daemon=DaemonConfig(state_directory=HERE, runtime_directory=HERE),
+            submission=SubmissionConfig(socket=HERE, sendmail_socket=HERE),
+            submitters=(shop,),
+            routes=(urgent,),
+        )
+    )
+
+    def share(*recipients: str, rules: str = "") -> Priority:
+        return asked.priority(
+            Submission(
+                reverse_path="a@example.org",
+                recipients=recipients,
+                submitter=Submitter(name="sendmail", rules=rules),
+                content=(),
+            )
+        )
+
+    assert share("bob@example.net") is Priority.NORMAL
+    assert share("bob@example.net", "bob@pager.example.net") is Priority.HIGH
+    assert share("bob@pager.example.net", rules="shop") is Priority.LOW
+    assert share("bob@pager.example.net", rules="another") is Priority.HIGH

@@ -105,7 +105,7 @@ def test_a_message_at_the_limit_passes_and_one_beyond_it_does_not(
 def test_more_recipients_than_the_limit_are_refused_unread(
     injector: Injector, accepted: Calls
 ) -> None:
-    injector.configure(QueueConfig(recipient_limit=2))
+    injector.configure(QueueConfig(recipient_limit=2), None)
     injector.submit(submission("a@x", "b@x")).result(WAIT)
 
     beyond = injector.submit(
@@ -134,7 +134,7 @@ def test_reading_stops_at_the_limit(injector: Injector) -> None:
 
 
 def test_other_limits_hold_from_the_next_submission_on(injector: Injector) -> None:
-    injector.configure(QueueConfig(message_size_limit=Size(30)))
+    injector.configure(QueueConfig(message_size_limit=Size(30)), None)
 
     assert injector.submit(submission(content=[b"x" * 30])).result(WAIT).size == 30
 
