@@ -7,12 +7,17 @@ from typing import Any
 
 import pytest
 
+from maildropd.config.relay import RelayConfig
 from maildropd.mail.errors import ContentGone, RouteError
 from maildropd.mail.outcome import Disposition, Outcome
 from maildropd.relay.base import Delivery
+from maildropd.relay.dialogue import Dialogue
+from maildropd.relay.handover import Handover
 from maildropd.relay.smtp import SmtpTransport
+from maildropd.relay.wire import Wire
 from tests.fakes import actions
 from tests.fakes.actions import Action, Peer, reply, reply_and_close
+from tests.fakes.clock import FakeClock
 from tests.fakes.relay import alive, delivery, transport
 from tests.fakes.smtp_server import SmtpServer
 
@@ -286,3 +291,52 @@ def test_an_aborted_transport_says_nothing_more() -> None:
         way.close()
 
         assert taken(server) == [("r1@example.net",)]
+
+
+def test_a_server_that_is_slow_with_what_was_announced_mixes_nothing_up() -> None:
+    """Its late answers would have been taken for those to another message."""
+    with SmtpServer() as server:
+        way = transport(server)
+        way.attempt(to(1), alive)
+
+        def slowly(peer: Peer) -> None:
+            peer.pause(0.3)
+            peer.usual()
+
+        server.on("mail", slowly, times=2)
+        way.attempt(replace(to(2), following=to(3)), alive)
+        server.on("rcpt", reply("550 5.1.1 no"), matching="r4", times=1)
+        [outcome] = way.attempt(to(4), alive)
+        way.close()
+
+        assert outcome.disposition is FAILED
+        assert taken(server) == [("r1@example.net",), ("r2@example.net",)]
+
+
+class HalfWire(Wire):
+    """A connection that fails while it sends, and on which a yes comes all the same."""
+
+    def __init__(self) -> None:
+        super().__init__("client.example", FakeClock(), alive)
+
+    def unprompted(self) -> bool:
+        return False
+
+    def put(self, octets: bytes) -> bool:
+        return not octets.endswith(b"DATA\r\n")
+
+    def getreply(self) -> tuple[int, bytes]:
+        return 250, b"2.0.0 ok"
+
+
+def test_a_yes_to_what_was_not_sent_to_its_end_is_in_doubt() -> None:
+    """The dot has gone out, or what came after it: nobody knows."""
+    config = RelayConfig(name="smarthost")
+    wire = HalfWire()
+    handover = Handover(wire, Dialogue(wire, config), config)
+
+    [(numbers, outcome)] = handover.run(iter([b"x\r\n.\r\n"]), [0], b"MAIL\r\nDATA\r\n")
+
+    assert numbers == [0]
+    assert outcome.in_doubt
+    assert outcome.disposition is DEFERRED
