@@ -53,8 +53,13 @@ def layout(arguments: argparse.Namespace) -> Layout:
 
 def check(places: Layout) -> int:
     """Say everything that is wrong with the configuration, or that nothing is."""
+    # Not needed for --version, which is to be quick.
+    from maildropd.daemon.signers import signer_of  # noqa: PLC0415 - see above
+    from maildropd.host.clock import SystemClock  # noqa: PLC0415 - see above
+
     try:
         config = read(places)
+        signer_of(config, SystemClock())
     except ConfigErrors as errors:
         print(*errors.lines, sep="\n", file=sys.stderr)
         return MISCONFIGURED
