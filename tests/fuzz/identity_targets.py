@@ -10,7 +10,6 @@ import math
 import re
 import socket
 import tempfile
-from contextlib import suppress
 from pathlib import Path
 from typing import cast
 
@@ -37,6 +36,7 @@ from tests.fakes.dkim_keys import ED25519, keys, record, resolver
 from tests.fuzz.splits import chance, one_line, pieces
 
 _SECRETS = ("open-sesame-of-the-day", "client-secret-of-ours")
+_OBSOLETE = re.compile(rb"^[!-9;-~]+[ \t]+:", re.MULTILINE)  # RFC 5322 4.5
 _HASHES = (0, 32, 48, 64)
 
 
@@ -135,9 +135,9 @@ def signatures(octets: bytes) -> None:
     assert not re.search(rb"[^\r]\n|\r[^\n]|\n[^ ]", fields)
     whole = fields + b"".join(wire_lines([octets]))
     known = resolver({"default._domainkey.example.org": record_of_key()})
-    # A blank before a colon: it takes that for no field.
-    with suppress(dkim.MessageFormatError):
-        assert dkim.DKIM(whole).verify(dnsfunc=known)
+    if _OBSOLETE.search(whole):
+        return  # it takes that for no field, and others for one
+    assert dkim.DKIM(whole).verify(dnsfunc=known)
 
 
 def record_of_key() -> bytes:
