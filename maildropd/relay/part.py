@@ -81,15 +81,18 @@ def part(number: int, header: bytes, above: Part | None) -> Part:
 
 def raw_fields(header: bytes) -> list[bytes]:
     """Return the fields of a header, each with its folds and its end."""
-    fields: list[bytes] = []
+    starts, at = [], 0
     for line in header.splitlines(keepends=True):
-        if line.startswith((b" ", b"\t")) and fields:
-            fields[-1] += line
-        elif _FIELD.match(line):
-            fields.append(line)
-        elif line.strip(b"\r\n"):
+        if _FIELD.match(line):
+            starts.append(at)
+        elif line == b"\r\n":
+            break
+        elif not (line.startswith((b" ", b"\t")) and starts):
             raise Odd("a line of a header is no field")
-    return fields
+        at += len(line)
+    ends = [*starts[1:], at]
+    # Slices: one field may have a million folds, and a sum would copy each time.
+    return [header[start:end] for start, end in zip(starts, ends, strict=False)]
 
 
 def field_name(field: bytes) -> bytes:
