@@ -20,6 +20,7 @@ from maildropd.daemon.signers import signer_of
 from maildropd.host.dns import Resolver
 from maildropd.host.process import host_name
 from maildropd.mail.envelope import Priority, Submission
+from maildropd.mail.route_events import DomainUnreachable, RouteFailed
 from maildropd.queue.attempt import Attempt
 from maildropd.queue.backoff import Backoff
 from maildropd.queue.breaker import FOREIGN, Breaker
@@ -129,8 +130,10 @@ class _Builder:
 
     def lane(self, hop: NextHop) -> Lane:
         clock = self._around.clock
-        breaker = Breaker(clock, FOREIGN) if hop.way is Way.MX else Breaker(clock)
-        watch = RouteWatch(hop.destination, breaker, self._around.journal)
+        foreign = hop.way is Way.MX
+        breaker = Breaker(clock, FOREIGN) if foreign else Breaker(clock)
+        trouble = DomainUnreachable if foreign else RouteFailed
+        watch = RouteWatch(hop.destination, breaker, self._around.journal, trouble)
         limits, transports = self._of(hop)
         return Lane(limits, breaker, watch, self._attempt, transports)
 

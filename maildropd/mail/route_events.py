@@ -24,6 +24,20 @@ class RouteFailed(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DomainUnreachable(Event):
+    """No server of a domain can be used; its mail waits, that of others goes."""
+
+    event_id: ClassVar[str] = "014d3594092f448b94ab940d5e984d0e"
+    priority: ClassVar[Priority] = Priority.NOTICE
+    template: ClassVar[str] = (
+        "domain {relay}: no server can be used, next try in {retry_in} s ({reply})"
+    )
+    relay: str
+    reply: Reply
+    retry_in: timedelta
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RouteAlarm(Event):
     """The relay refuses us altogether; only a person can mend that."""
 

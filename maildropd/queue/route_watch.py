@@ -10,6 +10,7 @@ from maildropd.mail.event import Journal
 from maildropd.mail.outcome import Outcome
 from maildropd.mail.reply import Reply
 from maildropd.mail.route_events import (
+    DomainUnreachable,
     RouteAlarm,
     RouteCrowded,
     RouteFailed,
@@ -31,11 +32,18 @@ _LATELY = timedelta(minutes=1)
 class RouteWatch:
     """Tells the breaker and the journal how a route fares."""
 
-    def __init__(self, destination: str, breaker: Breaker, journal: Journal) -> None:
-        """Watch one next hop."""
+    def __init__(
+        self,
+        destination: str,
+        breaker: Breaker,
+        journal: Journal,
+        trouble: type[RouteFailed | DomainUnreachable] = RouteFailed,
+    ) -> None:
+        """Watch one next hop; ``trouble`` is what tells that it cannot be used."""
         self.destination = destination
         self._breaker = breaker
         self._journal = journal
+        self._trouble = trouble
         self._standing = Standing()
         self._answered: timedelta | None = None
 
@@ -100,8 +108,8 @@ class RouteWatch:
     def _tell(self, news: Broken | None) -> None:
         if news is None:
             return
-        kind: Callable[..., RouteFailed | RouteAlarm]
-        kind = RouteAlarm if news.refused else RouteFailed
+        kind: Callable[..., RouteFailed | DomainUnreachable | RouteAlarm]
+        kind = RouteAlarm if news.refused else self._trouble
         self._journal.emit(
             kind(relay=self.destination, reply=news.reply, retry_in=news.retry_in)
         )

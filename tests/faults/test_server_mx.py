@@ -125,7 +125,7 @@ def test_the_second_server_is_tried_in_the_same_attempt(
 
     assert done["MAILDROP_ATTEMPT"] == "1"
     assert world.got(world.second) == ["b@two.test"]
-    assert world.daemon.of("RouteFailed") == []
+    assert world.daemon.of("DomainUnreachable") == []
 
 
 @pytest.mark.parametrize("domain", ["lame.test", "silent.test", "dead.test"])
@@ -141,7 +141,7 @@ def test_trouble_with_one_domain_holds_up_no_other_and_bounces_nothing(
     assert time.monotonic() - begun < SOON
 
     if domain != "silent.test":  # it is waited for, for half a minute
-        [failed] = world.daemon.wait_for("RouteFailed")
+        [failed] = world.daemon.wait_for("DomainUnreachable")
         assert failed["MAILDROP_RELAY"] == domain
         listed = world.daemon.control("relays").stdout
         assert f"{domain}  " in listed
@@ -154,7 +154,7 @@ def test_trouble_with_one_domain_holds_up_no_other_and_bounces_nothing(
 def test_mail_goes_when_the_zone_is_mended(world: World) -> None:
     world.daemon.start()
     world.send("b@lame.test")
-    world.daemon.wait_for("RouteFailed")
+    world.daemon.wait_for("DomainUnreachable")
 
     world.net.zone["lame.test MX"] = ["10 first.test."]
     assert world.daemon.control("flush").returncode == 0
