@@ -11,6 +11,7 @@ from enum import StrEnum
 
 from maildropd.config.model import SubmitterConfig
 from maildropd.mail.envelope import Envelope, Terms
+from maildropd.mail.verp import sender_for
 
 BOUNCE = "bounce"  # the submitter of a report, as logs and queue show it
 DOUBLE = "double-bounce"  # of one about mail that nobody sent
@@ -48,15 +49,18 @@ class Post:
         self._sections = {section.name: section for section in sections}
         self._double_to = double_to
 
-    def addressee(self, envelope: Envelope) -> Addressed | None:
-        """Return who is told that mail failed; None if there is nobody."""
+    def addressee(self, envelope: Envelope, recipient: str) -> Addressed | None:
+        """Return who is told that mail failed; None if there is nobody.
+
+        The sender of a list may have an address for each recipient.
+        """
         name = envelope.submitter.rules
         section = self._sections.get(name)
         # Of a section that is gone nobody knows whether it was to be captured.
         kept = name if section is None or section.capture else ""
-        if envelope.reverse_path:
+        if sender := sender_for(envelope, recipient):
             redirected = section.redirect_to if section else ""
-            return Addressed(to=redirected or envelope.reverse_path, rules=kept)
+            return Addressed(to=redirected or sender, rules=kept)
         if not self._double_to or envelope.submitter.name == DOUBLE:
             return None
         return Addressed(to=self._double_to, submitter=DOUBLE, rules=kept)

@@ -38,6 +38,11 @@ def positive(value: int | timedelta) -> str | None:
     return None if value else "must be more than 0"
 
 
+def small(value: int) -> str | None:
+    """Refuse what would be held in memory for each mail that fails."""
+    return None if value <= 1 << 20 else "is too large (at most 1M)"
+
+
 def host_name(value: str) -> str | None:
     """Accept a DNS name in ASCII."""
     if not value.isascii():
@@ -177,6 +182,9 @@ LIMITS: Mapping[tuple[str, str], Limit] = {
     ("queue", "give_up_after"): positive,
     ("queue", "relay"): name,
     ("queue", "mx_domains"): between(1, 2000),
+    ("bounces", "return_limit"): small,
+    ("bounces", "hourly_limit"): between(1, 1_000_000),
+    ("bounces", "double_bounces_to"): address,
     ("submission", "gateways"): each(user),
     ("submission", "trusted"): each(user),
     ("submission", "max_connections"): between(1, 20_000),

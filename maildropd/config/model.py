@@ -59,10 +59,20 @@ class QueueConfig:
     disk_reserve: Size = Size(16 * 1024 * 1024)
     first_retry: timedelta = timedelta(minutes=5)
     slowest_retry: timedelta = timedelta(hours=4)
+    delay_warning: timedelta = timedelta(hours=4)  # 0: none
     give_up_after: timedelta = timedelta(days=5)
     relay: str = ""  # the [relay NAME] that takes all mail; empty: the only one
     mx_domains: int = 200  # served at a time by servers of their own
     capture_all: Path | None = None  # a Maildir that takes all mail: nothing gets out
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BouncesConfig:
+    """``[bounces]``: what senders are told of mail that fails."""
+
+    return_limit: Size = Size(50 * 1024)  # of RET=FULL; beyond, the header alone
+    hourly_limit: int = 50  # reports to one address; the rest comes in one
+    double_bounces_to: str = ""  # empty: they stay in the queue as failed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,6 +147,7 @@ class Config:
     daemon: DaemonConfig
     submission: SubmissionConfig
     queue: QueueConfig = field(default_factory=QueueConfig)
+    bounces: BouncesConfig = field(default_factory=BouncesConfig)
     names: NamesConfig = field(default_factory=NamesConfig)
     submitters: tuple[SubmitterConfig, ...] = ()
     spools: tuple[SpoolConfig, ...] = ()

@@ -60,6 +60,7 @@ class _Reading:
                 },
             ),
             queue=queue,
+            bounces=self._section(Section(kind="bounces"), {}),
             names=self._section(Section(kind="names"), {}),
             submitters=tuple(self._all_of("submitter")),
             spools=self._spools(),

@@ -18,6 +18,7 @@ from maildropd.config.errors import ConfigErrors, Mistake, Place, nearest
 from maildropd.config.layout import SYSTEM, Layout
 from maildropd.config.lines import Line, Section, parse
 from maildropd.config.model import (
+    BouncesConfig,
     DaemonConfig,
     NamesConfig,
     QueueConfig,
@@ -31,6 +32,7 @@ from maildropd.config.routes import RouteConfig
 MODELS: Mapping[str, Any] = {
     "daemon": DaemonConfig,
     "queue": QueueConfig,
+    "bounces": BouncesConfig,
     "submission": SubmissionConfig,
     "names": NamesConfig,
     "submitter": SubmitterConfig,

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from maildropd.config.layout import Layout
 from maildropd.config.model import Config, DaemonConfig, SpoolConfig, Watch
 from maildropd.config.read import read
-from maildropd.daemon import entrance, lanes
+from maildropd.daemon import entrance, lanes, telling
 from maildropd.daemon.engine import (
     Engine,
     Entrance,
@@ -39,6 +39,7 @@ from maildropd.mail.event import Journal
 from maildropd.mail.host_events import DescriptorsShort
 from maildropd.queue.manager import Manager
 from maildropd.queue.operator import Operator
+from maildropd.queue.reporter import Reporter
 from maildropd.store.injector import Injector, QueueIds
 from maildropd.store.sqlite import SqliteStore
 
@@ -72,13 +73,11 @@ class House:
         )
         self._lodge = entrance.Lodge.of(self.surroundings)
         self._awake = Doorbell()
+        ids = QueueIds(clock, random.SystemRandom().getrandbits)
         self._injector = Injector(
-            self.store,
-            journal,
-            QueueIds(clock, random.SystemRandom().getrandbits),
-            config.queue,
-            self._awake.ring,
+            self.store, journal, ids, config.queue, self._awake.ring
         )
+        self._office = telling.office(self.store, ids, clock, self._awake.ring)
 
     def read(self) -> Config:
         """Return the configuration as it is on disk."""
@@ -88,11 +87,14 @@ class House:
         """Build what depends on the configuration."""
         share = self._share(config)
         within = lanes.within(config, share.connections)
-        routing = lanes.routing(within, self.store, self.surroundings)
+        names = entrance.names(config, self._lodge)
+        press = telling.press(config, self._office, names)
+        reporter = Reporter(press)
+        routing = lanes.routing(within, self.store, reporter, self.surroundings)
         self._injector.configure(config.queue, lanes.priority(config))
         self.store.configure(config.queue.disk_reserve)
         served, left = config.spools[: share.spools], config.spools[share.spools :]
-        self._entry = entrance.entry(config, self._injector, self._lodge)
+        self._entry = entrance.entry(config, self._injector, self._lodge, names)
         intakes = (
             *(self._intake(spool, config) for spool in served),
             *(Unserved(spool) for spool in left),

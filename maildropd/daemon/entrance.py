@@ -64,12 +64,18 @@ class Lodge:
         )
 
 
-def entry(config: Config, injector: Injector, lodge: Lodge) -> Entry:
-    """Build the policies of one configuration."""
+def names(config: Config, lodge: Lodge) -> Names:
+    """Build what knows our own names, by one configuration."""
     hostname = config.daemon.hostname or host_name()
     journal = lodge.surroundings.journal
     aliases = Aliases(config.names.aliases, journal)
     forwards = ForwardMap(config.names.forward_map, journal)
+    return Names(config.names, hostname, aliases, forwards)
+
+
+def entry(config: Config, injector: Injector, lodge: Lodge, known: Names) -> Entry:
+    """Build the policies of one configuration."""
+    hostname = config.daemon.hostname or host_name()
     gate = Gate(
         Book(
             names=config.names,
@@ -77,7 +83,7 @@ def entry(config: Config, injector: Injector, lodge: Lodge) -> Entry:
             hostname=hostname,
             quotas=lodge.quotas,
         ),
-        Names(config.names, hostname, aliases, forwards),
+        known,
         Rules(config.submission, config.submitters, lodge.accounts, os.geteuid()),
         lodge.surroundings.clock,
     )

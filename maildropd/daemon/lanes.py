@@ -27,6 +27,7 @@ from maildropd.queue.breaker import FOREIGN, Breaker
 from maildropd.queue.crew import LaneLimits
 from maildropd.queue.lane import Lane
 from maildropd.queue.manager import Routing
+from maildropd.queue.reporter import Reporter
 from maildropd.queue.route_watch import RouteWatch
 from maildropd.queue.verdict import Judge
 from maildropd.relay.base import Transport
@@ -82,13 +83,15 @@ def within(config: Config, connections: int) -> Config:
     )
 
 
-def routing(config: Config, store: QueueStore, around: Surroundings) -> Routing:
+def routing(
+    config: Config, store: QueueStore, reporter: Reporter, around: Surroundings
+) -> Routing:
     """Build all lanes; raise ``ConfigErrors`` if a secret cannot be had."""
     backoff = Backoff(
         first=config.queue.first_retry, slowest=config.queue.slowest_retry
     )
     judge = Judge(backoff, random.random)
-    attempt = Attempt(store, judge, around.journal, around.clock)
+    attempt = Attempt(store, judge, reporter, around.journal, around.clock)
     router = RulesRouter(config)
     builder = _Builder(config, around, attempt)
     lanes = {hop: builder.lane(hop) for hop in router.hops()}

@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The life of a message, as the journal tells it.
 
-Text keeps the field's form, so that tools which read mail logs read ours:
-``id: to=<...>, relay=..., delay=..., dsn=..., status=... (reply)``.
+Text keeps the form that tools which read mail logs know: ``id: to=<...>, ...``.
 """
 
 from dataclasses import dataclass
@@ -88,7 +87,7 @@ class RecipientDeferred(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecipientFailed(Event):
-    """Refused for good; the recipient stays visible as failed."""
+    """Refused for good: the sender is told, or it stays visible as failed."""
 
     event_id: ClassVar[str] = "8650a54cecb75934a6a411c903e671e0"
     priority: ClassVar[Priority] = Priority.WARNING
@@ -102,6 +101,7 @@ class RecipientFailed(Event):
     delay: timedelta
     reply: Reply
     attempt: int
+    bounce: QueueId | None = None  # the report about it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,6 +120,7 @@ class RecipientExpired(Event):
     delay: timedelta
     reply: Reply
     attempt: int
+    bounce: QueueId | None = None  # the report about it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,7 +144,7 @@ class RecipientInDoubt(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MessageDone(Event):
-    """Every recipient was delivered; the message has left the store."""
+    """Every recipient was delivered or reported; the message has left the store."""
 
     event_id: ClassVar[str] = "c1a99fe7b2b6573aa847bc80013ed9d5"
     template: ClassVar[str] = "{queue_id}: removed"

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What one attempt came to, for one recipient."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from maildropd.mail.reply import Reply
@@ -24,6 +24,14 @@ class Sign(StrEnum):
     UNWELCOME = "unwelcome"  # refused by policy: this mail, or all of ours
 
 
+class Passed(StrEnum):
+    """How far who was delivered has come, for a sender who asks (RFC 3461)."""
+
+    RELAYED = "relayed"  # to a server that tells nobody what becomes of it
+    DELIVERED = "delivered"  # here: there is nothing beyond
+    PROMISED = "promised"  # to a server that tells the sender itself
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
     """What became of one recipient, in the server's words."""
@@ -33,6 +41,12 @@ class Outcome:
     relay: str  # "mx.example.net:25": who said so
     in_doubt: bool = False  # cut between final dot and reply (RFC 1047)
     sign: Sign = Sign.OPEN
+    passed: Passed = Passed.RELAYED  # says nothing unless it was delivered
+
+    @classmethod
+    def here(cls, reply: Reply, relay: str) -> "Outcome":
+        """Make an outcome of what ends on this host."""
+        return replace(cls.of(reply, relay), passed=Passed.DELIVERED)
 
     @classmethod
     def of(cls, reply: Reply, relay: str, sign: Sign = Sign.OPEN) -> "Outcome":

@@ -7,34 +7,38 @@ whose delivery nobody remembers.
 """
 
 import threading
-import traceback
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from datetime import datetime, timedelta
 from functools import partial
+from itertools import chain
+from typing import TypeVar
 
 from maildropd.host.clock import Clock
 from maildropd.mail.errors import (
     ContentGone,
     RouteError,
+    StoreFull,
     StoreUnusable,
     TransientError,
 )
 from maildropd.mail.event import Event, Journal
 from maildropd.mail.events import (
     ContentLost,
-    LeaseLost,
     MessageDone,
     RecipientDelivered,
 )
 from maildropd.mail.outcome import Disposition, Outcome
 from maildropd.mail.reply import Reply
-from maildropd.mail.service_events import InternalError
 from maildropd.queue.errand import Errand
+from maildropd.queue.reporter import Answer, Reporter
 from maildropd.queue.route_watch import RouteWatch
 from maildropd.queue.verdict import Judge, Verdict, forgotten
+from maildropd.queue.words import bug, lease_lost
 from maildropd.relay.base import Alive, Delivery, Transport
 from maildropd.store.base import Lease, QueueStore, Settled, Settlement, State
+
+T = TypeVar("T")
 
 _PAUSE = timedelta(seconds=1)
 _UNREADABLE = timedelta(seconds=30)
@@ -46,14 +50,21 @@ class Attempt:
     """Carries out attempts for one next hop; shared by its threads."""
 
     def __init__(
-        self, store: QueueStore, judge: Judge, journal: Journal, clock: Clock
+        self,
+        store: QueueStore,
+        judge: Judge,
+        reporter: Reporter,
+        journal: Journal,
+        clock: Clock,
     ) -> None:
         """Take what every attempt needs."""
         self._store = store
         self._judge = judge
+        self._reporter = reporter
         self._journal = journal
         self._clock = clock
-        self._unrecorded: dict[int, Sequence[Verdict]] = {}  # deliveries; by identity
+        # What is final, and how it is told; by the identity of the verdicts.
+        self._unrecorded: dict[int, tuple[Sequence[Verdict], Answer]] = {}
 
     def try_once(
         self, errand: Errand, transport: Transport, route: RouteWatch, alive: Alive
@@ -67,7 +78,7 @@ class Attempt:
         following = None if then is None else self._delivery(then)
         delivery = self._delivery(lease, following)
         try:
-            outcomes = transport.attempt(delivery, alive)
+            outcomes = self._guarded(partial(transport.attempt, delivery, alive))
         except RouteError:
             raise  # what becomes of the mail depends on the other connections
         except ContentGone as error:
@@ -79,8 +90,7 @@ class Attempt:
         except MemoryError:  # the transport has dropped its connection
             now, reply = self._clock.now(), Reply(451, "4.3.0", "out of memory")
             return self._judge.postpone(lease, now, reply, _UNREADABLE)
-        except Exception as error:  # noqa: BLE001 (this mail waits; all others go on)
-            self._journal.emit(_bug("one attempt", error))
+        if outcomes is None:
             outcomes = _all_deferred(lease, "a bug of ours", route.destination)
         else:
             outcomes = route.weighed(lease.envelope.queue_id, outcomes)
@@ -120,11 +130,18 @@ class Attempt:
         return self._judge.give_back(lease, now, reply, relay, final=final)
 
     def record(self, verdicts: Sequence[Verdict]) -> Future[Settled]:
-        """Have verdicts recorded; their events follow when they are durable."""
-        if any(each.settlement.state is None for each in verdicts):
-            self._unrecorded[id(verdicts)] = verdicts
-        future = self._store.settle([each.settlement for each in verdicts])
-        future.add_done_callback(partial(self._tell, verdicts))
+        """Have verdicts recorded; their events follow when they are durable.
+
+        Who is to be told of them is told in the same change.
+        """
+        known = self._unrecorded.get(id(verdicts))
+        answer = known[1] if known else self._answer(verdicts)
+        if any(each.action or not each.settlement.state for each in answer.verdicts):
+            self._unrecorded[id(verdicts)] = verdicts, answer
+        settlements = [each.settlement for each in answer.verdicts]
+        notices = [each.notice for each in answer.letters]
+        future = self._store.settle(settlements, notices)
+        future.add_done_callback(partial(self._tell, id(verdicts), answer))
         return future
 
     def insist(
@@ -141,7 +158,10 @@ class Attempt:
             alive(timedelta(minutes=1))
             try:
                 future.result()
-            except TransientError:  # the store has said what is wrong with it
+            except TransientError as error:  # the store has said what is wrong
+                if isinstance(error, StoreFull):
+                    # Nothing is told before there is room; who failed is kept.
+                    self._unrecorded[id(verdicts)] = verdicts, Answer(verdicts=verdicts)
                 waiting.wait(_PAUSE.total_seconds())
                 future = self.record(verdicts)
             else:
@@ -150,7 +170,7 @@ class Attempt:
     def own_up(self) -> None:
         """Say what was delivered and is not recorded: it will be sent again."""
         while self._unrecorded:
-            _, verdicts = self._unrecorded.popitem()
+            _, (verdicts, _) = self._unrecorded.popitem()
             for verdict in verdicts:
                 if isinstance(verdict.event, RecipientDelivered):
                     self._journal.emit(forgotten(verdict.event))
@@ -172,19 +192,48 @@ class Attempt:
         pairs = zip(held, events, strict=True)
         return [Verdict(settlement=each, event=event) for each, event in pairs]
 
-    def _tell(self, verdicts: Sequence[Verdict], future: Future[Settled]) -> None:
+    def _answer(self, verdicts: Sequence[Verdict]) -> Answer:
+        """Make the reports; what cannot be made leaves the verdicts as they are."""
+        if not any(each.action for each in verdicts):
+            return Answer(verdicts=verdicts)
+        try:
+            answer = self._guarded(partial(self._reporter.answer, verdicts))
+        except (TransientError, MemoryError):  # it stays to be seen, as failed
+            answer = None
+        return answer or Answer(verdicts=verdicts)
+
+    def _guarded(self, work: Callable[[], T]) -> T | None:
+        """Return what comes of it, or None after a bug of ours; that is told."""
+        try:
+            return work()
+        except (RouteError, StoreUnusable, MemoryError):
+            raise
+        except Exception as error:  # noqa: BLE001 (this mail waits; all others go on)
+            self._journal.emit(bug("one attempt", error))
+            return None
+
+    def _tell(self, known_as: int, answer: Answer, future: Future[Settled]) -> None:
         if future.exception() is not None:
             return
-        self._unrecorded.pop(id(verdicts), None)
+        self._unrecorded.pop(known_as, None)
         settled = future.result()
         lost = set(map(id, settled.lost))
-        for verdict in verdicts:
+        for verdict in answer.verdicts:
             if id(verdict.settlement) in lost:
-                self._journal.emit(_lost(verdict.settlement))
+                self._journal.emit(lease_lost(verdict.settlement))
             elif verdict.event is not None:
                 self._journal.emit(verdict.event)
+        self._tell_of_reports(answer, settled)
         for queue_id in settled.done:
             self._journal.emit(MessageDone(queue_id=queue_id))
+
+    def _tell_of_reports(self, answer: Answer, settled: Settled) -> None:
+        stored = set(settled.noticed)
+        letters = [each for each in answer.letters if each.queue_id in stored]
+        for event in chain(*(each.events for each in letters), answer.events):
+            self._journal.emit(event)
+        if letters:
+            self._reporter.posted()
 
 
 def _all_deferred(lease: Lease, text: str, relay: str) -> tuple[Outcome, ...]:
@@ -192,16 +241,3 @@ def _all_deferred(lease: Lease, text: str, relay: str) -> tuple[Outcome, ...]:
         disposition=Disposition.DEFERRED, reply=Reply(451, "4.3.0", text), relay=relay
     )
     return (outcome,) * len(lease.recipients)
-
-
-def _lost(settlement: Settlement) -> LeaseLost:
-    return LeaseLost(
-        queue_id=settlement.queue_id,
-        recipient=settlement.recipient.forward_path,
-        outcome=settlement.state or Disposition.DELIVERED,
-    )
-
-
-def _bug(where: str, error: Exception) -> InternalError:
-    trace = "".join(traceback.format_exception(error))
-    return InternalError(where=where, error=repr(error), traceback=trace)

@@ -5,12 +5,13 @@ Decisions only, no input or output.  Local trouble never fails mail: only the
 server's 5yz for that recipient does, or age (docs/QUEUE.md).
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import TypedDict
 
-from maildropd.mail.envelope import QueueId
+from maildropd.bounce.case import Action
+from maildropd.bounce.rules import Wish, wants
+from maildropd.mail.envelope import Envelope
 from maildropd.mail.event import Event
 from maildropd.mail.events import (
     RecipientDeferred,
@@ -19,10 +20,17 @@ from maildropd.mail.events import (
     RecipientFailed,
     RecipientInDoubt,
 )
-from maildropd.mail.outcome import Disposition, Outcome
+from maildropd.mail.outcome import Disposition, Outcome, Passed
 from maildropd.mail.reply import Reply
 from maildropd.queue.backoff import Backoff
+from maildropd.queue.words import told
 from maildropd.store.base import Lease, LeasedRecipient, Settlement, State
+
+# Of what another server tells, we need not.
+_SUCCESSES: Mapping[Passed, Action] = {
+    Passed.RELAYED: Action.RELAYED,
+    Passed.DELIVERED: Action.DELIVERED,
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,6 +39,8 @@ class Verdict:
 
     settlement: Settlement
     event: Event | None
+    envelope: Envelope | None = None  # of what somebody may have to be told
+    action: Action | None = None  # as what; None: nobody is
 
     @property
     def comes_again(self) -> bool:
@@ -89,7 +99,7 @@ class Judge:
             replace(
                 _untouched(lease, recipient, now + pause, reply, ""),
                 event=RecipientDeferred(
-                    **_told(lease, recipient, outcome, now), retry_in=pause
+                    **told(lease, recipient, outcome, now), retry_in=pause
                 ),
             )
             for recipient in lease.recipients
@@ -100,12 +110,11 @@ class Judge:
     ) -> Verdict:
         match outcome.disposition:
             case Disposition.DELIVERED:
-                told = _told(lease, recipient, outcome, now)
-                delivered = RecipientDelivered(**told)
-                return _settled(lease, recipient, outcome, None, delivered)
+                delivered = RecipientDelivered(**told(lease, recipient, outcome, now))
+                return _settled(lease, recipient, outcome, delivered)
             case Disposition.FAILED:
-                failed = RecipientFailed(**_told(lease, recipient, outcome, now))
-                return _settled(lease, recipient, outcome, State.FAILED, failed)
+                failed = RecipientFailed(**told(lease, recipient, outcome, now))
+                return _settled(lease, recipient, outcome, failed, Action.FAILED)
             case Disposition.DEFERRED if now >= lease.give_up:
                 return _expired(lease, recipient, outcome, now)
             case Disposition.DEFERRED:
@@ -115,7 +124,7 @@ class Judge:
         self, lease: Lease, recipient: LeasedRecipient, outcome: Outcome, now: datetime
     ) -> Verdict:
         delay = self._backoff.delay(recipient.attempts + 1, self._jitter())
-        told = _told(lease, recipient, outcome, now)
+        what = told(lease, recipient, outcome, now)
         kind = RecipientInDoubt if outcome.in_doubt else RecipientDeferred
         settlement = Settlement(
             queue_id=lease.envelope.queue_id,
@@ -124,8 +133,9 @@ class Judge:
             due=now + delay,
             reply=outcome.reply,
             relay=outcome.relay,
+            in_doubt=outcome.in_doubt,
         )
-        return Verdict(settlement=settlement, event=kind(**told, retry_in=delay))
+        return Verdict(settlement=settlement, event=kind(**what, retry_in=delay))
 
 
 def joined(lease: Lease, newer: Lease) -> Lease:
@@ -170,52 +180,32 @@ def forgotten(done: RecipientDelivered) -> RecipientInDoubt:
     )
 
 
-class _Told(TypedDict):
-    """What all events about a recipient tell."""
-
-    queue_id: QueueId
-    recipient: str
-    relay: str
-    delay: timedelta
-    reply: Reply
-    attempt: int
-
-
-def _told(
-    lease: Lease, recipient: LeasedRecipient, outcome: Outcome, now: datetime
-) -> _Told:
-    return _Told(
-        queue_id=lease.envelope.queue_id,
-        recipient=recipient.forward_path,
-        relay=outcome.relay,
-        delay=now - lease.envelope.arrived,
-        reply=outcome.reply,
-        attempt=recipient.attempts + 1,
-    )
-
-
 def _settled(
     lease: Lease,
     recipient: LeasedRecipient,
     outcome: Outcome,
-    state: State | None,
     event: Event,
+    action: Action | None = None,
 ) -> Verdict:
+    """Return what is final; who asked for it hears of a success."""
     settlement = Settlement(
         queue_id=lease.envelope.queue_id,
         recipient=recipient,
-        state=state,
+        state=State.FAILED if action is Action.FAILED else None,
         reply=outcome.reply,
         relay=outcome.relay,
     )
-    return Verdict(settlement=settlement, event=event)
+    if action is None and wants(recipient.terms, Wish.SUCCESS):
+        action = _SUCCESSES.get(outcome.passed)
+    envelope = lease.envelope if action else None
+    return Verdict(settlement=settlement, event=event, envelope=envelope, action=action)
 
 
 def _expired(
     lease: Lease, recipient: LeasedRecipient, outcome: Outcome, now: datetime
 ) -> Verdict:
-    event = RecipientExpired(**_told(lease, recipient, outcome, now))
-    return _settled(lease, recipient, outcome, State.FAILED, event)
+    event = RecipientExpired(**told(lease, recipient, outcome, now))
+    return _settled(lease, recipient, outcome, event, Action.FAILED)
 
 
 def _deferred(reply: Reply, relay: str) -> Outcome:

@@ -84,7 +84,7 @@ class FileTransport:
                 os.close(descriptor)
         except OSError as error:
             return _unable(error, path)
-        return Outcome.of(Reply(250, "2.0.0", f"appended to {path}"), _RELAY)
+        return Outcome.here(Reply(250, "2.0.0", f"appended to {path}"), _RELAY)
 
     def _locked(self, descriptor: int, path: Path) -> str:
         """Lock it; say what is wrong if it stays locked, or is another by then."""

@@ -6,10 +6,11 @@ doubt: taken or not, nobody knows (RFC 1047).
 """
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import timedelta
 
 from maildropd.config.relay import RelayConfig
-from maildropd.mail.outcome import Disposition, Outcome
+from maildropd.mail.outcome import Disposition, Outcome, Passed
 from maildropd.mail.reply import Reply
 from maildropd.relay.dialogue import Dialogue, Interrupted
 from maildropd.relay.refusal import Step, doubt, refusal
@@ -73,12 +74,19 @@ class Handover:
         said = self._wire.getreply()
         self._wire.mid_transaction = False
         if said[0] < 300:
-            return Outcome.of(Reply.parse(*said), self._relay)
+            return self._taken(Reply.parse(*said))
         if said[0] < 400:
             raise self._wire.lost(f"unexpected reply {said[0]}", OUT_OF_STEP)
         if said[0] == 421:
             self._wire.close()
         return Outcome.of(refusal(said, Step.FINAL), self._relay)
+
+    def _taken(self, reply: Reply) -> Outcome:
+        """Say who tells the sender of it, if he asks: that server, or we."""
+        passed = Passed.DELIVERED if self._wire.lmtp else Passed.RELAYED
+        if "dsn" in self._wire.esmtp_features:
+            passed = Passed.PROMISED
+        return replace(Outcome.of(reply, self._relay), passed=passed)
 
     def _stopped(self) -> Outcome:
         """Take a reply that came before the final dot, and so cannot be a yes."""

@@ -48,7 +48,7 @@ class MaildirTransport:
         except OSError as error:
             raise RouteError(str(error), _reply(error, self._path)) from error
         reply = Reply(250, "2.0.0", f"captured as {name}")
-        return (Outcome.of(reply, self._relay),) * len(delivery.recipients)
+        return (Outcome.here(reply, self._relay),) * len(delivery.recipients)
 
     def close(self) -> None:
         """There is nothing to let go of."""

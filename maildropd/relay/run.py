@@ -140,7 +140,7 @@ def _outcome(ended: Ended, program: str, limit: timedelta) -> Outcome:
         case End.OWN:
             status = _STATUS.get(ended.code, "5.3.0")
             text = f"{program} ended with {ended.code}"
-            return Outcome.of(_reply(status, text, ended), _RELAY)
+            return Outcome.here(_reply(status, text, ended), _RELAY)
 
 
 def _reply(status: str, text: str, ended: Ended) -> Reply:

@@ -48,6 +48,7 @@ class Add:
     kept: Kept
     arrived: datetime
     give_up: datetime
+    about: QueueId | None = None  # of a notice: of the message that it tells of
     turns: Turns
     admits: bool = True  # it may be refused where there is little room
 

@@ -86,12 +86,13 @@ class Settlement:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Notice:
-    """A message of our own about another, to be stored with what it tells."""
+    """A message of our own about others, to be stored with what it tells."""
 
     submission: Submission
     queue_id: QueueId
     arrived: datetime
     give_up: datetime
+    about: QueueId | None = None  # the one of which something must be recorded
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

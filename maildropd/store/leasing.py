@@ -89,12 +89,15 @@ def settle(
 ) -> Settled:
     """Record outcomes; a message whose last recipient was delivered goes."""
     lost: list[Settlement] = []
+    recorded: set[QueueId] = set()
     touched: dict[QueueId, None] = {}
     for one in settlements:
         change = partial(_settle, transaction, holder.owner, one)
         if not holder.unreadable.guard(one.queue_id, change):
             lost.append(one)
-        elif one.state is None:
+            continue
+        recorded.add(one.queue_id)
+        if one.state is None:
             touched[one.queue_id] = None
     gone = tuple(
         queue_id
@@ -103,10 +106,7 @@ def settle(
             queue_id, partial(_remove_empty, transaction, queue_id)
         )
     )
-    if len(lost) == len(settlements):
-        notices.leave_out(transaction, adds)
-        return Settled(lost=tuple(lost), done=gone)
-    noticed = notices.store(transaction, adds)
+    noticed = notices.store_true(transaction, adds, recorded)
     return Settled(lost=tuple(lost), done=gone, noticed=noticed)
 
 

@@ -6,7 +6,7 @@ there.
 """
 
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import Future
 from contextlib import ExitStack
 from typing import Any
@@ -46,6 +46,7 @@ def prepare(
                     arrived=one.arrived,
                     give_up=one.give_up,
                     turns=turns,
+                    about=one.about,
                     admits=False,
                 )
             )
@@ -83,9 +84,19 @@ def store(transaction: Transaction, adds: Sequence[Add]) -> tuple[QueueId, ...]:
     return tuple(one.queue_id for one in stored if not one.repeated)
 
 
-def leave_out(transaction: Transaction, adds: Sequence[Add]) -> None:
-    """Store none of them: what they tell did not happen."""
-    transaction.doomed += [each.queue_id for each in adds if each.kept.octets is None]
+def store_true(
+    transaction: Transaction, adds: Sequence[Add], recorded: Collection[QueueId]
+) -> tuple[QueueId, ...]:
+    """Insert those that tell of what was recorded; the others did not happen."""
+    true = [
+        each
+        for each in adds
+        if (each.about in recorded if each.about else bool(recorded))
+    ]
+    transaction.doomed += [
+        each.queue_id for each in adds if each not in true and each.kept.octets is None
+    ]
+    return store(transaction, true)
 
 
 def keep_cursor(transaction: Transaction, at: str, adds: Sequence[Add]) -> Settled:

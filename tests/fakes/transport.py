@@ -25,6 +25,7 @@ class FakeRelay:
     def __init__(self, script: Script = accept) -> None:
         self.script = script
         self.seen: list[tuple[str, tuple[str, ...], bytes]] = []
+        self.reads = True  # the content, before it answers
         self.opened = 0
         self.open = 0
         self.most_at_once = 0
@@ -41,7 +42,7 @@ class FakeRelay:
         return FakeTransport(self)
 
     def carry(self, delivery: Delivery, aborted: threading.Event) -> None:
-        content = b"".join(delivery.content())
+        content = b"".join(delivery.content()) if self.reads else b""
         with self._lock:
             self._at_once += 1
             self.most_at_once = max(self.most_at_once, self._at_once)

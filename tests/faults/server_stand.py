@@ -42,6 +42,7 @@ from maildropd.store.base import (
 from maildropd.store.sqlite import SqliteStore
 from tests.fakes.clock import FakeClock
 from tests.fakes.journal import FakeJournal
+from tests.fakes.reporting import reporter
 
 DAYS = timedelta(days=5)
 SMALL = b"Subject: x\n\nx\n"
@@ -144,7 +145,13 @@ class Stand:
     def _routing(self, relays: Sequence[RelayConfig]) -> Routing:
         backoff = Backoff(first=timedelta(minutes=5), slowest=timedelta(hours=4))
         judge = Judge(backoff, jitter=lambda: 0.0)
-        attempt = Attempt(self.store, judge, self.journal, self.clock)
+        attempt = Attempt(
+            self.store,
+            judge,
+            reporter(self.store, self.clock),
+            self.journal,
+            self.clock,
+        )
         hops = {
             relay.name: NextHop(relay=relay.name, destination=relay.destination)
             for relay in relays
@@ -195,7 +202,7 @@ class Stand:
         now = self.clock.now()
         name = queue_id(now + timedelta(microseconds=self._number), 0)
         submission = Submission(
-            reverse_path="alice@example.org",
+            reverse_path=None,  # who fails stays to be looked at
             recipients=recipients,
             submitter=Submitter(name="test"),
             content=[content],

@@ -5,9 +5,11 @@ import sqlite3
 from collections.abc import Mapping
 from concurrent.futures import Future
 from contextlib import closing
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
+from maildropd.mail.bounce_events import MessageBounced
 from maildropd.mail.errors import RouteError
 from maildropd.mail.event import Event
 from maildropd.mail.events import (
@@ -32,6 +34,7 @@ from maildropd.store.sqlite import SqliteStore
 from tests.fakes.clock import FakeClock
 from tests.fakes.journal import FakeJournal
 from tests.fakes.relay import alive
+from tests.fakes.reporting import reporter
 from tests.fakes.transport import FakeRelay, Script
 from tests.faults.steps_store import StoreScene
 from tests.faults.steps_transitions import TWO, transitions
@@ -55,6 +58,12 @@ def _lease(stage: Stage, at: datetime = NOON) -> Lease:
 
 def _old_lease(stage: Stage) -> Lease:
     return _lease(stage, NOON - _OLD)
+
+
+def _lease_of_nobody(stage: Stage) -> Lease:
+    stage.submit(replace(submission(*TWO), reverse_path=None))
+    (lease,) = stage.claim()
+    return lease
 
 
 def _changed_lease(stage: Stage) -> Lease:
@@ -98,7 +107,9 @@ def _tried(
         clock.time = _NOW
         backoff = Backoff(first=timedelta(minutes=5), slowest=timedelta(hours=4))
         judge = Judge(backoff, jitter=lambda: 0.0)
-        attempt = Attempt(stage.store, judge, journal, clock)
+        attempt = Attempt(
+            stage.store, judge, reporter(stage.store, clock), journal, clock
+        )
         route = RouteWatch("fake:25", Breaker(clock), journal)
         transport = FakeRelay(script).transport()
         try:
@@ -123,7 +134,10 @@ def attempts() -> Mapping[str, Mapping[str, StoreScene]]:
         "the next hop answers 2yz for this recipient": _tried(
             accepted, RecipientDelivered
         ),
-        "it answers 5yz for this recipient": _tried(_answer(REFUSED), RecipientFailed),
+        "it answers 5yz for this recipient": _tried(_answer(REFUSED), MessageBounced),
+        "it answers 5yz, and there is nobody to tell": _tried(
+            _answer(REFUSED), RecipientFailed, prepare=_lease_of_nobody
+        ),
         "it answers 4yz": _tried(_answer(BUSY), RecipientDeferred),
         dot: _tried(_no_answer, RecipientInDoubt),
         route: _tried(_no_route),

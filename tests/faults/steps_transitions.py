@@ -3,13 +3,14 @@
 
 from collections.abc import Mapping
 from concurrent.futures import Future
+from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 from typing import Any
 
 from maildropd.mail.envelope import QueueId, Submission, Terms
 from maildropd.store import operating
-from maildropd.store.base import Lease, State
+from maildropd.store.base import Lease, Notice, State
 from tests.faults.steps_store import Act, Prepare, StoreScene
 from tests.unit.store.stage import (
     BUSY,
@@ -56,6 +57,14 @@ def _leased(*recipients: str, large: bool = False) -> Prepare:
     return prepare
 
 
+def _settled(stage: Stage) -> Lease:
+    """Somebody else had his say, and there is one more to be seen."""
+    lease: Lease = _leased()(stage)
+    stage.deliver(lease)
+    stage.add()
+    return lease
+
+
 def _leased_to_hold(stage: Stage) -> Lease:
     lease: Lease = _leased()(stage)
     stage.store.hold(lease.envelope.queue_id).result()
@@ -93,6 +102,30 @@ def _settle(state: State | None, index: int = 0, *, attempted: bool = True) -> A
         return stage.store.settle([one])
 
     return act
+
+
+def _settle_telling(**what: Any) -> Act:
+    def act(stage: Stage, lease: Lease) -> "Future[Any]":
+        return stage.store.settle([outcome(lease)], [_notice(stage, **what)])
+
+    return act
+
+
+def _keep_cursor(*, warns: bool = False) -> Act:
+    def act(stage: Stage, queue_id: QueueId) -> "Future[Any]":
+        notices = [_notice(stage)] if warns else []
+        return stage.store.keep_cursor(queue_id, notices)
+
+    return act
+
+
+def _notice(stage: Stage, **what: Any) -> Notice:
+    return Notice(
+        submission=replace(submission(**what), reverse_path=None),
+        queue_id=next(stage.ids),
+        arrived=NOON,
+        give_up=NOON + DAYS,
+    )
 
 
 def _claim(stage: Stage, _context: object) -> "Future[Any]":
@@ -169,6 +202,14 @@ def _of_an_attempt() -> dict[str, Mapping[str, StoreScene]]:
             "of a large mail": _scene(_leased(large=True), _settle(None)),
             "one of two": _scene(_leased(*TWO), _settle(None, 1)),
         },
+        "settle, with notices": {
+            "one of two": _scene(_leased(*TWO), _settle_telling()),
+            "the last one": _scene(_leased(), _settle_telling()),
+            "large for large": _scene(
+                _leased(large=True), _settle_telling(content=LARGE)
+            ),
+            "nobody is left to tell of": _scene(_settled, _settle_telling()),
+        },
         "settle, else": {
             "deferred": _scene(_leased(*TWO), _settle(State.DEFERRED)),
             "failed": _scene(_leased(*TWO), _settle(State.FAILED)),
@@ -203,4 +244,8 @@ def _of_operators() -> dict[str, Mapping[str, StoreScene]]:
             "one": _scene(_became(State.DEFERRED), _flush_these),
         },
         "forget_keys": {"one": _scene(_known, _forget)},
+        "keep_cursor": {
+            "alone": _scene(_added(*TWO), _keep_cursor()),
+            "with a warning": _scene(_added(*TWO), _keep_cursor(warns=True)),
+        },
     }

@@ -12,6 +12,7 @@ from pathlib import Path
 from maildropd import mail
 from maildropd.config.dkim import DkimConfig
 from maildropd.config.model import (
+    BouncesConfig,
     DaemonConfig,
     NamesConfig,
     QueueConfig,
@@ -28,6 +29,7 @@ from tests.shape.house import ROOT
 MAN = ROOT / "docs" / "man"
 _MODELS: tuple[type, ...] = (
     DaemonConfig,
+    BouncesConfig,
     QueueConfig,
     SubmissionConfig,
     NamesConfig,

@@ -17,12 +17,26 @@ class Account:
     queued: list[Queued] = field(default_factory=list)
 
 
+def letters_of(remains: Remains) -> list[Queued]:
+    """Return what waits of letters: reports on them are no letters."""
+    return [each for each in remains.queued if not each.key.endswith(_REPORT)]
+
+
+def told_in_vain(remains: Remains) -> set[str]:
+    """Return the senders whom a report could not reach; it stays to be seen."""
+    queued = remains.queued
+    return {each.recipient for each in queued if each.key.endswith(_REPORT)}
+
+
+_REPORT = ".report"
+
+
 def accounts_of(books: Books, remains: Remains) -> Mapping[str, Account]:
     """Return the account of each recipient of which anything was seen."""
     accounts: dict[str, Account] = defaultdict(Account)
     for taken in books.taken:
         for recipient in taken.recipients:
             accounts[recipient].copies.append(taken)
-    for each in remains.queued:
+    for each in letters_of(remains):
         accounts[each.recipient].queued.append(each)
     return accounts

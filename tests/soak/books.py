@@ -41,6 +41,16 @@ class Taken:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """What a sender was told of a letter, as a server took it."""
+
+    name: str  # its own Message-ID
+    key: str  # of the letter
+    to: tuple[str, ...]
+    recipients: tuple[str, ...]  # said to have failed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Death:
     """A daemon that was killed, and how many messages it may have had in flight."""
 
@@ -58,6 +68,7 @@ class Books:
         self.overwritten: dict[str, str] = {}  # keys, by the keys they wrote over
         self.spoilt: dict[str, str] = {}  # file name: what is wrong with it
         self.taken: list[Taken] = []
+        self.reports: list[Report] = []
         self.refused: set[str] = set()  # recipients, for good, by a server
         self.removed: dict[str, float] = {}  # key: when an operator had removed it
         self.perhaps_removed: set[str] = set()
@@ -82,6 +93,11 @@ class Books:
         """A server has taken a message."""
         with self._lock:
             self.taken.append(taken)
+
+    def reported(self, report: Report) -> None:
+        """A server has taken a report."""
+        with self._lock:
+            self.reports.append(report)
 
     def refuse(self, recipients: tuple[str, ...]) -> None:
         """A server is about to refuse recipients for good."""

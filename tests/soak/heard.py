@@ -51,6 +51,8 @@ class Heard:
         self._stopped = False
 
     def _accepted(self, event: Event) -> None:
+        if event.get("MAILDROP_SUBMITTER") == "bounce":
+            return
         key = event.get("MAILDROP_MESSAGE_ID", "").strip("<>").partition("@")[0]
         self.accepted[key] += 1
         self.owners[key] = int(event.get("MAILDROP_SUBMITTER_UID", "-1"))

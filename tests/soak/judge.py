@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Compares what was left, what was taken, and what remains: pure, no input.
 
-submitted = delivered + failed + held + removed by an operator, recipient by
+submitted = delivered + reported + held + removed by an operator, recipient by
 recipient; quarantined = what was no mail; a second copy only where the daemon
 said that it is in doubt, or where a kill lies between the two.
 """
@@ -9,7 +9,7 @@ said that it is in doubt, or where a kill lies between the two.
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
 
-from tests.soak.accounts import Account, accounts_of
+from tests.soak.accounts import Account, accounts_of, told_in_vain
 from tests.soak.books import Books, Taken
 from tests.soak.remains import Remains
 from tests.soak.silence import silence
@@ -25,7 +25,8 @@ def judge(books: Books, remains: Remains) -> list[str]:
         iter(books.troubles),
         _contents(books),
         _strangers(books, accounts),
-        _losses(books, accounts),
+        _losses(books, accounts, remains),
+        _reports(books),
         _doubles(books, accounts),
         _twice(books),
         _refusals(books, remains),
@@ -48,11 +49,12 @@ def summary(books: Books, remains: Remains) -> str:
     states = Counter(each.state for each in remains.queued)
     wanted = sum(len(each.recipients) for each in books.posted.values())
     copies = Counter(path for taken in books.taken for path in taken.recipients)
-    swallowed = len(_lost(books, accounts_of(books, remains))[1])
+    swallowed = len(_lost(books, accounts_of(books, remains), remains)[1])
     lines = (
         f"submitted    {wanted} recipients of {len(books.posted)} messages",
         f"written over {len(books.overwritten)} messages, {swallowed} of the new lost",
         f"delivered    {len(copies)}, {copies.total() - len(copies)} copies more",
+        f"reported     {sum(len(each.recipients) for each in books.reports)}",
         f"in doubt     {books.heard.in_doubt.total()} times",
         f"in the queue {dict(states)}",
         f"removed      {len(books.removed)} messages by an operator",
@@ -91,21 +93,44 @@ def _strangers(books: Books, accounts: Mapping[str, Account]) -> Iterator[str]:
             yield f"{key}: left by {books.posted[key].uid}, said to be by {uid}"
 
 
-def _losses(books: Books, accounts: Mapping[str, Account]) -> Iterator[str]:
-    """Each recipient is delivered, or in the queue, or was removed."""
-    lost, swallowed = _lost(books, accounts)
+def _reports(books: Books) -> Iterator[str]:
+    """Each sender hears, once, of his own recipients that a server refused."""
+    told: dict[str, str] = {}
+    for report in books.reports:
+        posted = books.posted.get(report.key)
+        if posted is None or report.to != (posted.sender,):
+            yield f"{report.key}: its report went to {report.to}"
+            continue
+        for recipient in report.recipients:
+            if recipient not in posted.recipients or recipient not in books.refused:
+                yield f"{recipient}: reported, and no server has refused it"
+            if told.setdefault(recipient, report.name) != report.name:
+                yield f"{recipient}: reported twice"
+
+
+def _losses(
+    books: Books, accounts: Mapping[str, Account], remains: Remains
+) -> Iterator[str]:
+    """Each recipient is delivered, reported, in the queue, or was removed."""
+    lost, swallowed = _lost(books, accounts, remains)
     yield from lost
     if len(swallowed) > max(_SWALLOWED, len(books.overwritten) // 100):
         yield from swallowed
 
 
-def _lost(books: Books, accounts: Mapping[str, Account]) -> tuple[list[str], list[str]]:
+def _lost(
+    books: Books, accounts: Mapping[str, Account], remains: Remains
+) -> tuple[list[str], list[str]]:
     """Return what is lost: without excuse, and by a moment that QUEUE.md names."""
     gone = books.removed.keys() | books.perhaps_removed
     lost, swallowed = list[str](), list[str]()
+    reported = {each for report in books.reports for each in report.recipients}
+    unheard = told_in_vain(remains)
     for key, posted in books.posted.items():
-        seen = [accounts[each] for each in posted.recipients if each in accounts]
-        missing = len(posted.recipients) - sum(
+        told = reported | (books.refused if posted.sender in unheard else set())
+        unseen = [each for each in posted.recipients if each not in told]
+        seen = [accounts[each] for each in unseen if each in accounts]
+        missing = len(unseen) - sum(
             bool(account.copies or account.queued) for account in seen
         )
         times = books.heard.accepted[key]

@@ -38,7 +38,10 @@ def silence(books: Books, accounts: Mapping[str, Account]) -> Iterator[str]:
 
 
 def _overstated(books: Books, accounts: Mapping[str, Account]) -> Iterator[str]:
+    senders = {posted.sender for posted in books.posted.values()}  # get reports
     for recipient, said in books.heard.delivered.items():
+        if recipient in senders:
+            continue
         copies = len(accounts[recipient].copies) if recipient in accounts else 0
         if said > 1 or said > copies:
             yield f"{recipient}: said to be delivered {said} times, and was {copies}"
@@ -71,6 +74,7 @@ def _unheard(books: Books, accounts: Mapping[str, Account]) -> Iterator[str]:
 def _came(posted: Posted, accounts: Mapping[str, Account]) -> float | None:
     """Return when its first copy came; None if nothing was ever seen of it."""
     seen = [accounts[each] for each in posted.recipients if each in accounts]
+    # One that was reported alone is not known by a copy, and need not be.
     if not seen:
         return None
     times = [taken.at for account in seen for taken in account.copies]

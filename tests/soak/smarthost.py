@@ -4,6 +4,7 @@
 import socket
 import threading
 from contextlib import suppress
+from email import message_from_bytes
 from functools import partial
 from random import Random
 from time import monotonic
@@ -12,7 +13,7 @@ from typing import Self
 from tests.fakes.actions import Action, Ended, Peer, usual
 from tests.fakes.smtp_peer import Manners, SmtpPeer
 from tests.fakes.smtp_peer import Taken as Message
-from tests.soak.books import Books, Taken
+from tests.soak.books import Books, Report, Taken
 from tests.soak.letters import KEY, digest
 from tests.soak.moods import Habit, habits
 
@@ -91,7 +92,9 @@ class Smarthost:
         if thread in self._rejecting:
             self._rejecting.discard(thread)
             self._books.refuse(taken.recipients)
-        if taken.kept:
+        if taken.kept and b"<>" in taken.mail:
+            self._books.reported(_report(taken))
+        elif taken.kept:
             found = KEY.search(taken.content[:4096])
             message = Taken(
                 at=monotonic(),
@@ -143,3 +146,18 @@ class Smarthost:
             sock.close()
         with self._lock:
             del self._peers[threading.current_thread()]
+
+
+def _report(taken: Message) -> Report:
+    """Read a report as a program would."""
+    found = message_from_bytes(taken.content)
+    groups = [
+        one for part in found.walk() for one in part.get_all("Final-Recipient", ())
+    ]
+    key = KEY.search(taken.content)
+    return Report(
+        name=str(found["Message-ID"]),
+        key=key[1].decode() if key else "",
+        to=taken.recipients,
+        recipients=tuple(one.partition("; ")[2] for one in groups),
+    )

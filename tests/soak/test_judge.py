@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.soak.books import Books, Death, Taken
+from tests.soak.books import Books, Death, Report, Taken
 from tests.soak.judge import judge
 from tests.soak.letters import letter
 from tests.soak.remains import Queued, Remains
@@ -24,6 +24,7 @@ TAKEN = Taken(
     server="a",
 )
 REMAINS = Remains(state=frozenset(("queue.db", "content")))
+REPORT = Report(name="<1@x>", key=ONE.key, to=(ONE.sender,), recipients=ONE.recipients)
 WAITS = Queued(key=ONE.key, recipient=TO, state="hold", leased=False)
 
 
@@ -71,6 +72,45 @@ def world() -> World:
 def again(world: World) -> None:
     """A second copy, of which nothing was said."""
     world.take(at=30.0, since=29.0)
+
+
+def report(world: World, **changes: Any) -> None:
+    world.books.reported(replace(REPORT, **changes))
+
+
+def reported_by_mistake(world: World) -> None:
+    report(world)
+
+
+def reported_twice(world: World) -> None:
+    reported(world)
+    report(world, name="<2@x>")
+
+
+def reported_to_a_stranger(world: World) -> None:
+    world.books.refuse(ONE.recipients)
+    report(world, to=("eve@example.net",))
+
+
+def reported_in_part(world: World) -> None:
+    world.forget()
+    world.books.refuse(ONE.recipients)
+    report(world, recipients=())
+
+
+def reported(world: World) -> None:
+    world.forget()
+    world.books.refuse(ONE.recipients)
+    report(world)
+
+
+def told_in_vain(world: World) -> None:
+    """The report itself was refused, and is kept to be seen."""
+    world.forget()
+    world.books.refuse((*ONE.recipients, ONE.sender))
+    world.keep(
+        queued=(replace(WAITS, key="Q.report", recipient=ONE.sender, state="failed"),)
+    )
 
 
 def lost(world: World) -> None:
@@ -229,6 +269,10 @@ BREACHES: Mapping[Callable[[World], None], str] = {
     a_stranger: "stranger@example.net is no recipient",
     a_ghost: "nobody posted it",
     failed_by_nobody: "no server has refused it",
+    reported_by_mistake: "no server has refused it",
+    reported_twice: "reported twice",
+    reported_to_a_stranger: "its report went to",
+    reported_in_part: "LOST",
     still_waiting: "still deferred",
     still_leased: "still leased",
     stored_twice: "stored 2 times",
@@ -323,6 +367,8 @@ def set_aside(world: World) -> None:
 
 
 REASONS = (
+    reported,
+    told_in_vain,
     held,
     refused,
     removed,

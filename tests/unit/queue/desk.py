@@ -1,8 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """A manager with all it needs: a real store, a relay that does as it is told."""
 
+import threading
+import time
 from collections import Counter
 from contextlib import suppress
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 
@@ -29,6 +32,7 @@ from maildropd.store.base import LeasedRecipient
 from maildropd.store.sqlite import SqliteStore
 from tests.fakes.clock import FakeClock
 from tests.fakes.journal import FakeJournal
+from tests.fakes.reporting import reporter
 from tests.fakes.transport import FakeRelay
 
 HOP = NextHop(relay="smarthost", destination="fake:25")
@@ -67,7 +71,13 @@ class Desk:
     def routing(self) -> Routing:
         backoff = Backoff(first=timedelta(minutes=5), slowest=timedelta(hours=4))
         judge = Judge(backoff, jitter=lambda: 0.0)
-        attempt = Attempt(self.store, judge, self.journal, self.clock)
+        attempt = Attempt(
+            self.store,
+            judge,
+            reporter(self.store, self.clock, self.woken),
+            self.journal,
+            self.clock,
+        )
         lane = Lane(
             LaneLimits(
                 max_connections=self.connections, idle_timeout=timedelta(seconds=30)
@@ -84,15 +94,19 @@ class Desk:
         *recipients: str,
         content: bytes = b"Subject: x\n\nx\n",
         terms: tuple[Terms, ...] = (),
+        sender: str | None = None,
+        ret: str = "",
     ) -> QueueId:
+        """Add a message; without a sender, what fails stays to be seen."""
         self._number += 1
         name = queue_id(self.clock.now(), self._number)
         submission = Submission(
-            reverse_path="a@example.org",
+            reverse_path=sender,
             recipients=recipients or ("r@example.net",),
             submitter=Submitter(name="test"),
             content=[content],
             terms=terms,
+            ret=ret,
         )
         now = self.clock.now()
         self.store.add(submission, name, (now, now + timedelta(days=5))).result()
@@ -116,6 +130,16 @@ class Desk:
             with suppress(AssertionError):
                 self.journal.wait_for(MessageDone, count, seconds=0.05)
         self.journal.wait_for(MessageDone, count)
+    def woken(self) -> None:
+        """A report has been stored."""
+        self.manager.wake()
+
+    def until(self, holds: Callable[[], bool]) -> None:
+        """Wait until something holds; look now and then."""
+        deadline = time.monotonic() + 10
+        while not holds():
+            assert time.monotonic() < deadline
+            threading.Event().wait(0.01)
 
     def stop(self) -> None:
         if self.started:

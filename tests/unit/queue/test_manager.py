@@ -331,7 +331,7 @@ def test_a_stop_that_cannot_record_a_delivery_says_that_it_may_come_twice(
     """The disk is full, the daemon is stopped: it went out again, without a word."""
     asked = threading.Event()
 
-    def refused(settlements: object) -> Future[Settled]:
+    def refused(settlements: object, notices: object) -> Future[Settled]:
         asked.set()
         desk.clock.forward(timedelta(seconds=3))  # or no patience ever ends
         future = Future[Settled]()

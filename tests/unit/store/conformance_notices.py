@@ -42,6 +42,21 @@ class Telling:
         assert view.envelope.reverse_path is None
         assert again.content(bounce.queue_id) == b"x" * 100
 
+    def test_what_was_lost_is_not_told_because_other_mail_was_not(
+        self, stage: Stage
+    ) -> None:
+        """Outcomes of several messages share a change."""
+        stage.add()
+        stage.add()
+        first, second = stage.claim()
+        stage.deliver(first)
+        told = [replace(notice(stage), about=first.envelope.queue_id)]
+        told += [replace(notice(stage), about=second.envelope.queue_id)]
+
+        settled = stage.store.settle([outcome(first), outcome(second)], told)
+
+        assert settled.result(WAIT).noticed == (told[1].queue_id,)
+
     @pytest.mark.parametrize("size", [100, LARGE])
     def test_who_lost_the_lease_tells_nothing(self, stage: Stage, size: int) -> None:
         """It was settled by somebody else, who has told it."""
