@@ -47,6 +47,11 @@ def _parser() -> arguments.Parser:
     relays.add_argument("--json", action="store_true", help="one JSON object a line")
     queue = commands.add_parser("queue", help="list what waits, and why")
     queue.add_argument("--json", action="store_true", help="one JSON object a line")
+    queue.add_argument(
+        "--in-doubt",
+        action="store_true",
+        help="only what may have been delivered already",
+    )
     show = commands.add_parser("show", help="all about one message")
     show.add_argument("id", metavar="ID")
     explain = commands.add_parser("explain", help="what becomes of an address")
@@ -118,11 +123,14 @@ def _relays(desk: Desk, found: Namespace) -> int:
 
 
 def _queue(desk: Desk, found: Namespace) -> int:
+    messages = _messages(desk)
+    if found.in_doubt:
+        messages = filter(None, map(_doubtful, messages))
     if found.json:
-        _print(json.dumps(message) for message in _messages(desk))
+        _print(json.dumps(message) for message in messages)
         return arguments.OK
     number, states, now = 0, dict[str, int](), _now()
-    for message in _messages(desk):
+    for message in messages:
         if not number:
             print(render.heading())
         number += 1
@@ -130,8 +138,17 @@ def _queue(desk: Desk, found: Namespace) -> int:
             state = recipient["state"]
             states[state] = states.get(state, 0) + 1
         _print(render.listed(message, now))
-    print(render.totals(number, states))
+    if number or not found.in_doubt:
+        print(render.totals(number, states))
+    else:
+        print("nothing is in doubt")
     return arguments.OK
+
+
+def _doubtful(message: dict[str, Any]) -> dict[str, Any] | None:
+    """Return a message with those recipients only of whom nobody knows."""
+    left = [each for each in message["recipients"] if each["in_doubt"]]
+    return {**message, "recipients": left} if left else None
 
 
 def _show(desk: Desk, found: Namespace) -> int:

@@ -32,6 +32,7 @@ def listed(message: Message, now: datetime) -> Iterator[str]:
     for address, recipient in zip(addresses, message["recipients"], strict=True):
         state, when = _condition(recipient, now)
         said = _reply(recipient) if recipient["reply"] else ""
+        said += " [in doubt]" if recipient["in_doubt"] else ""
         line = f"    {address:<{width}}  {state:<10}  {when:<10}  {said}"
         yield line.rstrip()
 
@@ -55,6 +56,8 @@ def shown(message: Message, now: datetime) -> Iterator[str]:
         state, when = _condition(recipient, now)
         yield f"state       {state}" + (f", next try {when}" if when else "")
         yield f"attempts    {recipient['attempts']}"
+        if recipient["in_doubt"]:
+            yield "in doubt    it may have been delivered: an attempt was cut off"
         if recipient["reply"]:
             by = f", said {clean(recipient['relay'])}" if recipient["relay"] else ""
             yield f"reply       {_reply(recipient)}{by}"

@@ -76,6 +76,7 @@ def _recipient(recipient: RecipientView, on_wall: OnWall) -> Answer:
         "due": due and on_wall(due).isoformat(),
         "attempts": recipient.attempts,
         "delivering": recipient.leased,
+        "in_doubt": recipient.in_doubt,
         "relay": recipient.relay,
         "reply": reply
         and {"code": reply.code, "status": reply.status, "text": reply.text},

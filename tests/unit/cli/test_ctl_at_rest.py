@@ -39,6 +39,32 @@ def _age(line: str) -> list[str]:
     return line.split()[2:-1]
 
 
+def test_what_is_in_doubt_is_listed_alone(folder: Path, ctl: Ctl) -> None:
+    """Who may have the mail already is asked about first, when copies are a harm."""
+    with a_queue(folder) as queue:
+        queue.add()
+        queue.defer()
+        doubtful = queue.add("eve@example.net")
+        queue.defer(in_doubt=True)
+
+    said = ctl("queue", "--in-doubt")
+
+    _, message, recipient, totals = said.out.splitlines()
+    assert message.split()[0] == doubtful
+    assert recipient.endswith("greylisted [in doubt]")
+    assert totals == "1 message, 1 recipient: 1 deferred"
+    (found,) = map(json.loads, ctl("queue", "--json", "--in-doubt").out.splitlines())
+    assert found["id"] == doubtful
+    assert "may have been delivered" in ctl("show", doubtful).out
+
+
+def test_nothing_in_doubt_is_said_so(folder: Path, ctl: Ctl) -> None:
+    with a_queue(folder) as queue:
+        queue.add()
+
+    assert ctl("queue", "--in-doubt").out == "nothing is in doubt\n"
+
+
 def test_an_empty_queue_is_said_to_be_empty(folder: Path, ctl: Ctl) -> None:
     with a_queue(folder):
         pass

@@ -56,8 +56,8 @@ class Queue:
             (arrived, arrived + timedelta(days=5)),
         )
 
-    def defer(self) -> None:
-        """Have every due recipient refused for now."""
+    def defer(self, *, in_doubt: bool = False) -> None:
+        """Have every due recipient refused for now, or cut off."""
         now = self.clock.now()
         for lease in self.store.claim(100, now, now + timedelta(minutes=1)).result(10):
             self.store.settle(
@@ -69,6 +69,7 @@ class Queue:
                         due=now + timedelta(minutes=12),
                         reply=GREYLISTED,
                         relay="mx.example.net:25",
+                        in_doubt=in_doubt,
                     )
                     for recipient in lease.recipients
                 ]

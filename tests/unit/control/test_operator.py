@@ -131,6 +131,7 @@ def test_a_message_is_shown_with_all_that_is_known(
                 "due": (queue.clock.now() + timedelta(minutes=12)).isoformat(),
                 "attempts": 1,
                 "delivering": False,
+                "in_doubt": False,
                 "relay": "mx.example.net:25",
                 "reply": {"code": 451, "status": "4.7.1", "text": "greylisted"},
                 "notify": None,

@@ -106,6 +106,7 @@ def test_an_unknown_fate_is_tried_again_and_marked() -> None:
 
     assert verdicts[0].settlement.state is State.DEFERRED
     assert isinstance(verdicts[0].event, RecipientInDoubt)
+    assert verdicts[0].settlement.in_doubt
 
 
 def test_a_broken_route_counts_no_attempt_and_says_nothing() -> None:
