@@ -37,9 +37,11 @@ from maildropd.host.process import boot_id
 from maildropd.host.watch import PollWatch
 from maildropd.mail.event import Journal
 from maildropd.mail.host_events import DescriptorsShort
+from maildropd.queue.digester import Digester
 from maildropd.queue.manager import Manager
 from maildropd.queue.operator import Operator
 from maildropd.queue.reporter import Reporter
+from maildropd.queue.warner import Warner
 from maildropd.store.injector import Injector, QueueIds
 from maildropd.store.sqlite import SqliteStore
 
@@ -99,7 +101,12 @@ class House:
             *(self._intake(spool, config) for spool in served),
             *(Unserved(spool) for spool in left),
         )
-        return Engine(config=config, routing=routing, intakes=intakes)
+        journal, after = self.surroundings.journal, config.queue.delay_warning
+        chores = (
+            Warner(press, journal, after),
+            Digester(press, self.store.failures, journal),
+        )
+        return Engine(config=config, routing=routing, intakes=intakes, chores=chores)
 
     def service(self, config: Config) -> tuple[Service, Entrance]:
         """Build the whole daemon, at rest."""

@@ -30,6 +30,14 @@ class Intake(Protocol):
         ...
 
 
+class Chore(Protocol):
+    """Something to be seen to from time to time, in short steps."""
+
+    def tick(self) -> None:
+        """Do what is due; raise ``StoreUnusable``."""
+        ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Engine:
     """The parts that depend on the configuration."""
@@ -37,6 +45,7 @@ class Engine:
     config: Config
     routing: Routing
     intakes: tuple[Intake, ...]
+    chores: tuple[Chore, ...] = ()
 
 
 class PatientJournal(Journal, Protocol):

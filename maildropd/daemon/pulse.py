@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """What systemd hears of us from time to time: that we live, and how things stand."""
 
+from collections.abc import Sequence
+
 from maildropd.daemon import status
-from maildropd.daemon.engine import Surroundings
+from maildropd.daemon.engine import Chore, Surroundings
 from maildropd.daemon.timekeeper import Timekeeper
 from maildropd.mail.errors import TransientError
 from maildropd.mail.service_events import LoopStuck
@@ -41,10 +43,12 @@ class Pulse:
         self._late = late
         return not late
 
-    def tell(self) -> bool:
-        """Say how things stand; return whether that is news."""
+    def tell(self, chores: Sequence[Chore] = ()) -> bool:
+        """See to chores, and say how things stand; return whether that is news."""
         try:
             self._timekeeper.tick()
+            for chore in chores:
+                chore.tick()
             line = self._condition()
         except TransientError:  # it may pass; if it stays, the writer says so
             line = "the store cannot be read"

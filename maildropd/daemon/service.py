@@ -165,7 +165,7 @@ class Service:
         self._journal.catch_up()
         self._begin_waiting()
         self._pulse.feed()
-        self._changing = self._pulse.tell()
+        self._changing = self._pulse.tell(self._engine.chores)
 
     async def _pause(self) -> None:
         """Wait for the next tick: soon while things change, else until they do."""

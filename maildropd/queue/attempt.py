@@ -31,10 +31,11 @@ from maildropd.mail.events import (
 from maildropd.mail.outcome import Disposition, Outcome
 from maildropd.mail.reply import Reply
 from maildropd.queue.errand import Errand
+from maildropd.queue.guard import guarded
 from maildropd.queue.reporter import Answer, Reporter
 from maildropd.queue.route_watch import RouteWatch
 from maildropd.queue.verdict import Judge, Verdict, forgotten
-from maildropd.queue.words import bug, lease_lost
+from maildropd.queue.words import lease_lost
 from maildropd.relay.base import Alive, Delivery, Transport
 from maildropd.store.base import Lease, QueueStore, Settled, Settlement, State
 
@@ -203,14 +204,7 @@ class Attempt:
         return answer or Answer(verdicts=verdicts)
 
     def _guarded(self, work: Callable[[], T]) -> T | None:
-        """Return what comes of it, or None after a bug of ours; that is told."""
-        try:
-            return work()
-        except (RouteError, StoreUnusable, MemoryError):
-            raise
-        except Exception as error:  # noqa: BLE001 (this mail waits; all others go on)
-            self._journal.emit(bug("one attempt", error))
-            return None
+        return guarded(work, self._journal, "one attempt")
 
     def _tell(self, known_as: int, answer: Answer, future: Future[Settled]) -> None:
         if future.exception() is not None:

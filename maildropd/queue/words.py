@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Events of attempts, and what all of those about a recipient tell."""
 
-import traceback
 from datetime import datetime, timedelta
 from typing import TypedDict
 
@@ -9,7 +8,6 @@ from maildropd.mail.envelope import QueueId
 from maildropd.mail.events import LeaseLost
 from maildropd.mail.outcome import Disposition, Outcome
 from maildropd.mail.reply import Reply
-from maildropd.mail.service_events import InternalError
 from maildropd.store.base import Lease, LeasedRecipient, Settlement
 
 
@@ -44,9 +42,3 @@ def lease_lost(settlement: Settlement) -> LeaseLost:
         recipient=settlement.recipient.forward_path,
         outcome=settlement.state or Disposition.DELIVERED,
     )
-
-
-def bug(where: str, error: Exception) -> InternalError:
-    """Return what is told of a bug of ours."""
-    trace = "".join(traceback.format_exception(error))
-    return InternalError(where=where, error=repr(error), traceback=trace)

@@ -108,6 +108,7 @@ class Settled:
 class RecipientView:
     """One recipient, to be shown to people."""
 
+    number: int  # within its message
     forward_path: str
     state: State
     due: datetime | None

@@ -103,7 +103,7 @@ def settle(
         queue_id
         for queue_id in touched
         if holder.unreadable.guard_content(
-            queue_id, partial(_remove_empty, transaction, queue_id)
+            queue_id, partial(remove_empty, transaction, queue_id)
         )
     )
     noticed = notices.store_true(transaction, adds, recorded)
@@ -144,7 +144,8 @@ def _record(
     return True
 
 
-def _remove_empty(transaction: Transaction, queue_id: QueueId) -> bool:
+def remove_empty(transaction: Transaction, queue_id: QueueId) -> bool:
+    """Remove a message that has no recipient left; tell whether it had none."""
     found = transaction.execute(_EMPTY, {"id": queue_id}).fetchone()
     if found is None:
         return False

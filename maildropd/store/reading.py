@@ -47,6 +47,11 @@ _NEXT_READABLE = (
 )
 _TALLY = "SELECT state, recipients FROM tally"
 _OLDEST = "SELECT arrived FROM message ORDER BY queue_id LIMIT 1"
+# All failed ones have the same due time, none: the index has them by queue id.
+_FAILED = (
+    "SELECT DISTINCT queue_id FROM recipient WHERE state = 'failed'"
+    " AND due IS NULL AND queue_id > ? ORDER BY queue_id LIMIT ?"
+)
 
 
 class Reader:
@@ -133,6 +138,12 @@ class Reader:
         """Return the last message that was looked at for its age."""
         with self._reading() as connection:
             return notices.cursor(connection)
+
+    def failed(self, after: str, limit: int) -> Sequence[QueueId]:
+        """Return messages with failed recipients, by a look into the index."""
+        with self._reading() as connection:
+            rows = connection.execute(_FAILED, (after, limit))
+            return [QueueId(row[0]) for row in rows]
 
     def list(self, after: str, limit: int) -> Sequence[MessageView]:
         """Return some messages, as they were at one moment."""

@@ -24,8 +24,9 @@ _MESSAGE = (
 MESSAGE = _MESSAGE + "WHERE queue_id = ?"
 MESSAGES = _MESSAGE + "WHERE queue_id > ? ORDER BY queue_id LIMIT ?"
 RECIPIENTS = (
-    "SELECT forward_path, state, due, attempts, owner, code, status, text, relay,"
-    " notify, orcpt, run, doubt FROM recipient WHERE queue_id = ? ORDER BY number"
+    "SELECT number, forward_path, state, due, attempts, owner, code, status, text,"
+    " relay, notify, orcpt, run, doubt FROM recipient WHERE queue_id = ?"
+    " ORDER BY number"
 )
 
 
@@ -77,8 +78,10 @@ def message_view(row: Row, recipients: Iterable[Row], owner: str) -> MessageView
 
 
 def _recipient_view(row: Row, owner: str) -> RecipientView:
-    forward_path, state, due, attempts, leased_by, code, status, text, *rest = row
+    number, forward_path, state, due, attempts, leased_by, *rest = row
+    code, status, text, relay, *rest = rest
     return RecipientView(
+        number=number,
         forward_path=forward_path,
         state=State(state),
         due=None if due is None else time(due),
@@ -86,7 +89,7 @@ def _recipient_view(row: Row, owner: str) -> RecipientView:
         # The directory is locked: a lease of anybody else is a dead one's.
         leased=leased_by == owner,
         reply=None if code is None else Reply(code, status, text),
-        relay=rest[0],
-        terms=terms(rest[1:4]),
-        in_doubt=bool(rest[4]),
+        relay=relay,
+        terms=terms(rest[:3]),
+        in_doubt=bool(rest[3]),
     )

@@ -37,6 +37,7 @@ from maildropd.store.notices import drop_file, drop_refused, keep_cursor, prepar
 from maildropd.store.opening import examine, lock, open_database
 from maildropd.store.reading import Reader
 from maildropd.store.reserve import lend, log_of
+from maildropd.store.retiring import Failures
 from maildropd.store.schema import Schema
 from maildropd.store.sweeping import sweep
 from maildropd.store.transaction import Transaction
@@ -74,6 +75,7 @@ class SqliteStore:
             database = self._open(path, clock, undo)
             undo.pop_all()
         trouble.on_damage = self._upkeep.damaged
+        self.failures = Failures(self._reader, self._holder, self._telling)
         self._writer = Writer(
             database, self._committed, self._upkeep, heartbeats, trouble
         )

@@ -11,6 +11,7 @@ from typing import Any
 from maildropd.mail.envelope import QueueId, Submission, Terms
 from maildropd.store import operating
 from maildropd.store.base import Lease, Notice, State
+from maildropd.store.sqlite import SqliteStore
 from tests.faults.steps_store import Act, Prepare, StoreScene
 from tests.unit.store.stage import (
     BUSY,
@@ -107,6 +108,15 @@ def _settle(state: State | None, index: int = 0, *, attempted: bool = True) -> A
 def _settle_telling(**what: Any) -> Act:
     def act(stage: Stage, lease: Lease) -> "Future[Any]":
         return stage.store.settle([outcome(lease)], [_notice(stage, **what)])
+
+    return act
+
+
+def _retire(**what: Any) -> Act:
+    def act(stage: Stage, queue_id: QueueId) -> "Future[Any]":
+        assert isinstance(stage.store, SqliteStore)
+        failed = [(queue_id, 0), (queue_id, 1)]
+        return stage.store.failures.retire(failed, _notice(stage, **what))
 
     return act
 
@@ -244,6 +254,11 @@ def _of_operators() -> dict[str, Mapping[str, StoreScene]]:
             "one": _scene(_became(State.DEFERRED), _flush_these),
         },
         "forget_keys": {"one": _scene(_known, _forget)},
+        "retire": {
+            "two of one": _scene(_became(State.FAILED), _retire()),
+            "for a large report": _scene(_became(State.FAILED), _retire(content=LARGE)),
+            "nobody is left": _scene(_became(State.DEFERRED), _retire()),
+        },
         "keep_cursor": {
             "alone": _scene(_added(*TWO), _keep_cursor()),
             "with a warning": _scene(_added(*TWO), _keep_cursor(warns=True)),

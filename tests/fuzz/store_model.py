@@ -308,6 +308,7 @@ class StoreModel:
             give_up=mail.give_up,
             recipients=tuple(
                 RecipientView(
+                    number=number,
                     forward_path=row.path,
                     state=row.state,
                     due=row.due,
@@ -317,7 +318,7 @@ class StoreModel:
                     relay=row.relay,
                     terms=row.terms,
                 )
-                for _, row in sorted(mail.rows.items())
+                for number, row in sorted(mail.rows.items())
             ),
         )
 

@@ -25,6 +25,7 @@ from maildropd.queue.breaker import Breaker
 from maildropd.queue.crew import LaneLimits
 from maildropd.queue.lane import Lane
 from maildropd.queue.manager import Manager, Routing
+from maildropd.queue.reporter import Reporter
 from maildropd.queue.route_watch import RouteWatch
 from maildropd.queue.verdict import Judge
 from maildropd.route.base import NextHop
@@ -32,7 +33,7 @@ from maildropd.store.base import LeasedRecipient
 from maildropd.store.sqlite import SqliteStore
 from tests.fakes.clock import FakeClock
 from tests.fakes.journal import FakeJournal
-from tests.fakes.reporting import reporter
+from tests.fakes.reporting import press
 from tests.fakes.transport import FakeRelay
 
 HOP = NextHop(relay="smarthost", destination="fake:25")
@@ -60,6 +61,7 @@ class Desk:
         self.store = SqliteStore(
             folder, "test", self.journal, self.clock, self.heartbeats
         )
+        self.press = press(self.store, self.clock, posted=self.woken)
         self.connections = connections
         self.breaker = Breaker(self.clock)
         self.manager = Manager(
@@ -74,7 +76,7 @@ class Desk:
         attempt = Attempt(
             self.store,
             judge,
-            reporter(self.store, self.clock, self.woken),
+            Reporter(self.press),
             self.journal,
             self.clock,
         )
@@ -99,7 +101,8 @@ class Desk:
     ) -> QueueId:
         """Add a message; without a sender, what fails stays to be seen."""
         self._number += 1
-        name = queue_id(self.clock.now(), self._number)
+        at = self.clock.now() + timedelta(microseconds=self._number)
+        name = queue_id(at, self._number)
         submission = Submission(
             reverse_path=sender,
             recipients=recipients or ("r@example.net",),
