@@ -33,6 +33,7 @@ class Warner:
         self._press = press
         self._journal = journal
         self._after = after
+        self._every = min(_EVERY, after / 4)
         self._clock = press.office.clock
         self._due = self._clock.monotonic()
         self._kept: Future[Settled] | None = None
@@ -41,7 +42,7 @@ class Warner:
         """Make a step, if it is time for one; raise ``StoreUnusable``."""
         at_work = self._kept is not None and not self._kept.done()
         if self._after and not at_work and self._clock.monotonic() >= self._due:
-            self._due = self._clock.monotonic() + _EVERY
+            self._due = self._clock.monotonic() + self._every
             guarded(self._step, self._journal, "the delay warnings")
 
     def _step(self) -> None:
