@@ -47,11 +47,7 @@ def _parser() -> arguments.Parser:
     relays.add_argument("--json", action="store_true", help="one JSON object a line")
     queue = commands.add_parser("queue", help="list what waits, and why")
     queue.add_argument("--json", action="store_true", help="one JSON object a line")
-    queue.add_argument(
-        "--in-doubt",
-        action="store_true",
-        help="only what may have been delivered already",
-    )
+    queue.add_argument("--in-doubt", action="store_true", help="only who may have it")
     show = commands.add_parser("show", help="all about one message")
     show.add_argument("id", metavar="ID")
     explain = commands.add_parser("explain", help="what becomes of an address")

@@ -11,7 +11,7 @@ class AnswerTransport:
 
     def __init__(self, reply: Reply, relay: str) -> None:
         """Take the reply, and the name of who gives it."""
-        self._outcome = Outcome.of(reply, relay)
+        self._outcome = Outcome.here(reply, relay)
 
     def attempt(self, delivery: Delivery, alive: Alive) -> tuple[Outcome, ...]:
         """Say it."""

@@ -27,6 +27,7 @@ TARGETS: Mapping[str, str] = {
     "kept": "tests.fuzz.identity_targets:kept",
     "certificates": "tests.fuzz.identity_targets:certificates",
     "signatures": "tests.fuzz.identity_targets:signatures",
+    "bounces": "tests.fuzz.bounce_target:bounces",
     "config": "tests.fuzz.said_targets:config",
     "values": "tests.fuzz.said_targets:values_read",
     "secrets": "tests.fuzz.said_targets:secrets",

@@ -4,8 +4,9 @@
 import threading
 import time
 from collections import Counter
-from contextlib import suppress
 from collections.abc import Callable
+from concurrent.futures import Future
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 
@@ -29,7 +30,7 @@ from maildropd.queue.reporter import Reporter
 from maildropd.queue.route_watch import RouteWatch
 from maildropd.queue.verdict import Judge
 from maildropd.route.base import NextHop
-from maildropd.store.base import LeasedRecipient
+from maildropd.store.base import LeasedRecipient, Stored
 from maildropd.store.sqlite import SqliteStore
 from tests.fakes.clock import FakeClock
 from tests.fakes.journal import FakeJournal
@@ -100,6 +101,20 @@ class Desk:
         ret: str = "",
     ) -> QueueId:
         """Add a message; without a sender, what fails stays to be seen."""
+        added = self.begin_to_add(
+            *recipients, content=content, terms=terms, sender=sender, ret=ret
+        )
+        return added.result().queue_id
+
+    def begin_to_add(
+        self,
+        *recipients: str,
+        content: bytes = b"Subject: x\n\nx\n",
+        terms: tuple[Terms, ...] = (),
+        sender: str | None = None,
+        ret: str = "",
+    ) -> Future[Stored]:
+        """Add a message, and wait for nothing."""
         self._number += 1
         at = self.clock.now() + timedelta(microseconds=self._number)
         name = queue_id(at, self._number)
@@ -112,8 +127,7 @@ class Desk:
             ret=ret,
         )
         now = self.clock.now()
-        self.store.add(submission, name, (now, now + timedelta(days=5))).result()
-        return name
+        return self.store.add(submission, name, (now, now + timedelta(days=5)))
 
     def start(self) -> None:
         self.started = True
@@ -133,6 +147,7 @@ class Desk:
             with suppress(AssertionError):
                 self.journal.wait_for(MessageDone, count, seconds=0.05)
         self.journal.wait_for(MessageDone, count)
+
     def woken(self) -> None:
         """A report has been stored."""
         self.manager.wake()
