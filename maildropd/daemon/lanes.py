@@ -124,12 +124,13 @@ class _Builder:
         self._relays = _used(config)
         self._hostname = config.daemon.hostname or host_name()
         self._signer = signer_of(config, around.clock)
-        own = (self._hostname, host_name())
-        self._exchanges = Exchanges(Resolver(), own, random.shuffle, around.clock)
         self._templates = {
             name: (relay, login_at(relay, config, around))
             for name, relay in _templates(config).items()
         }
+        said = [relay.hostname for relay, _ in self._templates.values()]
+        own = (self._hostname, host_name(), *filter(None, said))
+        self._exchanges = Exchanges(Resolver(), own, random.shuffle, around.clock)
 
     def lane(self, hop: NextHop) -> Lane:
         clock = self._around.clock

@@ -92,5 +92,6 @@ class Branches:
             if not lane.in_flight:
                 lane.retire()
                 del self._busy[hop]
+                self._resting[hop] = lane.successor()
                 return True
         return False

@@ -136,6 +136,11 @@ class Lane:
             self._roster.changed.notify_all()
             return self._roster.backlog.drain()
 
+    def successor(self) -> "Lane":
+        """Return a lane without threads that knows of the route what this one does."""
+        others = (self.attempt, self._transports)
+        return Lane(self._limits, self.breaker, self._route, *others)
+
     def abort(self) -> None:
         """Break off all connections, whatever they are doing."""
         with self._roster.changed:

@@ -55,7 +55,7 @@ class Domains(Desk):
             self.made.append(hop.destination)
             breaker = Breaker(self.clock)
             return Lane(
-                LaneLimits(max_connections=1, idle_timeout=timedelta(0)),
+                LaneLimits(max_connections=1, idle_timeout=timedelta(seconds=30)),
                 breaker,
                 RouteWatch(hop.destination, breaker, self.journal),
                 first.attempt,
@@ -167,6 +167,25 @@ def test_mail_to_hundreds_of_domains_all_goes(tmp_path: Path) -> None:
         assert len(desk.made) == 300
     finally:
         desk.stop()
+
+
+def test_what_is_known_of_a_broken_way_outlives_its_threads(desk: Domains) -> None:
+    """Of many dead domains each was told again and again, and knocked at too soon."""
+    dead = [f"dead{number}" for number in range(12)]
+    for domain in dead:
+        desk.server(domain).script = refuse
+        desk.add(f"bob@{domain}")
+    desk.start()
+    for domain in dead:
+        for _ in range(400):
+            if len(desk.server(domain).seen) >= 3:
+                break
+            desk.go(timedelta(seconds=5))
+            desk.server(domain).arrived.acquire(timeout=0.05)
+
+    assert sorted(event.relay for event in desk.journal.of(RouteFailed)) == sorted(dead)
+    assert sorted(desk.made) == sorted(dead)
+    assert not desk.journal.of(MessageDone)
 
 
 def test_what_is_at_rest_is_remembered_but_not_for_ever(tmp_path: Path) -> None:
