@@ -79,3 +79,8 @@ class Letterhead:
     now: datetime
     queue_id: QueueId  # of the report
     token: str  # random: nothing that is quoted can hold it
+
+    @property
+    def in_utf8(self) -> bool:
+        """Tell whether the way there and the reader know UTF-8 in headers."""
+        return not self.to.isascii()

@@ -39,19 +39,20 @@ def from_xtext(text: str) -> str:
     return visible(octets.decode("utf-8", "replace"))
 
 
-def original_recipient(orcpt: str) -> str:
+def original_recipient(orcpt: str, *, in_utf8: bool) -> str:
     """Return an ORCPT as the field of a report has it."""
     kind, _, address = orcpt.partition(";")
     address = from_xtext(address)
-    if kind.lower() == "utf-8":
+    if in_utf8 and kind.lower() == "utf-8":
         address = _EMBEDDED.sub(_character, address)
-    return f"{in_ascii(kind)}; {visible(address)}"
+    return f"{in_ascii(kind)}; {visible(address) if in_utf8 else in_ascii(address)}"
 
 
-def typed(address: str) -> str:
+def typed(address: str, *, in_utf8: bool) -> str:
     """Return an address with its type (RFC 3464 2.3.2, RFC 6533 section 3)."""
-    kind = "rfc822" if address.isascii() else "utf-8"
-    return f"{kind}; {visible(address)}"
+    if address.isascii():
+        return f"rfc822; {visible(address)}"
+    return f"utf-8; {visible(address) if in_utf8 else in_ascii(address)}"
 
 
 def field(name: str, value: str) -> str:

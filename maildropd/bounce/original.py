@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from maildropd.mail.message import header_end
 
+_HEADERS = "text/rfc822-headers"
 _HEADER_LIMIT = 64 * 1024
 _LINE_LIMIT = 998
 _LINE_END = re.compile(rb"\r\n|\r|\n")
@@ -33,19 +34,24 @@ class Excerpt:
         return self.encoding == "8bit"
 
 
-def excerpt(content: Iterable[bytes], whole_up_to: int = 0) -> Excerpt:
+def excerpt(
+    content: Iterable[bytes], whole_up_to: int = 0, *, in_utf8: bool = False
+) -> Excerpt:
     """Return the header of a message, or all of it up to a size.
 
-    What cannot stand in a message as it is, goes back as a header only.
+    What cannot stand in a message as it is, goes back as a header only.  The
+    types of RFC 6533 are for readers that know them: no server can convert them.
     """
     octets, more = _beginning(content, max(whole_up_to, _HEADER_LIMIT))
     end = header_end(octets)
     cut, end = end is None and more, len(octets) if end is None else end
     if whole_up_to and not more and len(octets) <= whole_up_to and _is_tame(octets):
-        kind = _kind(octets[:end], "message/rfc822", "message/global")
+        other = "message/global" if in_utf8 else "message/rfc822"
+        kind = _kind(octets[:end], "message/rfc822", other)
         encoding = "7bit" if octets.isascii() else "8bit"
         return Excerpt(kind=kind, encoding=encoding, octets=octets, whole=True)
-    return _header(octets[:end], cut=cut)
+    other = "message/global-headers" if in_utf8 else _HEADERS
+    return _header(octets[:end], other, cut=cut)
 
 
 def _beginning(content: Iterable[bytes], limit: int) -> tuple[bytes, bool]:
@@ -58,15 +64,15 @@ def _beginning(content: Iterable[bytes], limit: int) -> tuple[bytes, bool]:
     return bytes(found), False
 
 
-def _header(octets: bytes, *, cut: bool) -> Excerpt:
+def _header(octets: bytes, other: str, *, cut: bool) -> Excerpt:
     head = octets[:_HEADER_LIMIT]
     if cut or len(octets) > _HEADER_LIMIT:
         head = head[: head.rfind(b"\n") + 1] or head
-    kind = _kind(head, "text/rfc822-headers", "message/global-headers")
+    kind = _kind(head, _HEADERS, other)
     encoding = "7bit" if head.isascii() else "8bit"
     if not _is_tame(head):
         # RFC 6522 section 4 allows it for broken headers; each octet stays.
-        kind, encoding = "text/rfc822-headers", "quoted-printable"
+        kind, encoding = _HEADERS, "quoted-printable"
         head = quoted_printable(head)
     return Excerpt(kind=kind, encoding=encoding, octets=head, whole=False)
 

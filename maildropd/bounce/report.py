@@ -26,7 +26,7 @@ def report(case: Case, head: Letterhead, original: Excerpt | None) -> bytes:
     """Return the whole message; without an original if that cannot be read."""
     parts = [
         _text(words.text(case, head.host, _returned(original)), "Notification"),
-        _status(status.fields(case, head.host)),
+        _status(status.fields(case, head.host, in_utf8=head.in_utf8)),
     ]
     if original is not None:
         parts.append(

@@ -15,26 +15,31 @@ from maildropd.bounce.fields import (
 )
 
 
-def fields(case: Case, host: str) -> str:
-    """Return the fields about the message, then those about each recipient."""
-    groups = (_of_recipient(fate, case) for fate in case.fates)
-    return "\n".join(["".join(_of_message(case, host)), *map("".join, groups)])
+def fields(case: Case, host: str, *, in_utf8: bool) -> str:
+    """Return the fields about the message, then those about each recipient.
+
+    In UTF-8, or with escapes that any reader and any server takes.
+    """
+    about = "".join(_of_message(case, host, in_utf8=in_utf8))
+    groups = (_of_recipient(fate, case, in_utf8=in_utf8) for fate in case.fates)
+    return "\n".join([about, *map("".join, groups)])
 
 
-def _of_message(case: Case, host: str) -> Iterator[str]:
+def _of_message(case: Case, host: str, *, in_utf8: bool) -> Iterator[str]:
     mail = case.mail
     yield field("Reporting-MTA", f"dns; {host}")
-    if mail.envid:
-        yield field("Original-Envelope-Id", in_ascii(from_xtext(mail.envid)))
+    if envid := in_ascii(from_xtext(mail.envid)).strip():
+        yield field("Original-Envelope-Id", envid)
     yield field("Arrival-Date", date(mail.arrived))
     yield field("X-Maildrop-Queue-ID", mail.queue_id)
-    yield field("X-Maildrop-Sender", typed(mail.reverse_path))
+    yield field("X-Maildrop-Sender", typed(mail.reverse_path, in_utf8=in_utf8))
 
 
-def _of_recipient(fate: Fate, case: Case) -> Iterator[str]:
+def _of_recipient(fate: Fate, case: Case, *, in_utf8: bool) -> Iterator[str]:
     if fate.orcpt:
-        yield field("Original-Recipient", original_recipient(fate.orcpt))
-    yield field("Final-Recipient", typed(fate.forward_path))
+        original = original_recipient(fate.orcpt, in_utf8=in_utf8)
+        yield field("Original-Recipient", original)
+    yield field("Final-Recipient", typed(fate.forward_path, in_utf8=in_utf8))
     yield field("Action", case.action)
     yield field("Status", fate.status)
     if fate.server:

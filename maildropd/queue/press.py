@@ -85,7 +85,7 @@ class Press:
         case = Case(
             mail=self.mail(envelope), action=action, fates=fates, retry_until=until
         )
-        original = self._original(envelope, action)
+        original = self._original(envelope, action, in_utf8=not to.to.isascii())
         letter = self._letter(to, lambda head: report(case, head, original))
         bounced = MessageBounced(
             queue_id=envelope.queue_id,
@@ -111,12 +111,15 @@ class Press:
             envid=envelope.envid,
         )
 
-    def _original(self, envelope: Envelope, action: Action) -> Excerpt | None:
+    def _original(
+        self, envelope: Envelope, action: Action, *, in_utf8: bool
+    ) -> Excerpt | None:
         """Return what goes back; a success brings the header alone (RFC 3461 4.3)."""
         full = envelope.ret == "FULL" and action is Action.FAILED
         limit = self.manner.config.return_limit if full else 0
         try:
-            return excerpt(self.office.store.content(envelope.queue_id), limit)
+            content = self.office.store.content(envelope.queue_id)
+            return excerpt(content, limit, in_utf8=in_utf8)
         except StoreUnusable:  # lost, or not to be read just now
             return None
 

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Reports on any message to anybody, in any server's words, read by another reader."""
 
+import zlib
+
 from maildropd.bounce.case import Action, Case, Fate, Letterhead, Mail
 from maildropd.bounce.original import excerpt
 from maildropd.bounce.report import report
@@ -52,10 +54,10 @@ def bounces(octets: bytes) -> None:
         to=words[0],
         now=NOON,
         queue_id=QueueId("0123456789AC"),
-        token="f00d",
+        token=f"{zlib.crc32(octets):08x}",  # as hard to guess as a random one
     )
     whole_up_to = 50_000 if len(octets) % 2 else 0
-    original = excerpt([octets[:100], octets[100:]], whole_up_to)
+    original = excerpt([octets[:100], octets[100:]], whole_up_to, in_utf8=head.in_utf8)
     case = Case(mail=mail, action=action, fates=fates)
     made = report(case, head, original)
     _check_form(made)

@@ -60,7 +60,8 @@ def made(
     whole_up_to: int = 0,
 ) -> Read:
     """Make a report, and read it again."""
-    return read(octets(what, excerpt([original], whole_up_to), to=to))
+    part = excerpt([original], whole_up_to, in_utf8=not to.isascii())
+    return read(octets(what, part, to=to))
 
 
 def octets(

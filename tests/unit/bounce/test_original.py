@@ -61,23 +61,25 @@ def test_a_header_without_end_is_cut_between_lines() -> None:
 
 
 def test_8_bit_octets_stay_as_they_are() -> None:
-    latin, utf = b"Subject: J\xf6rg\n\n", "Subject: J\u00f6rg\n\n".encode()
+    for original in b"Subject: J\xf6rg\n\n", "Subject: J\u00f6rg\n\n".encode():
+        found = made(original=original)
 
-    one, other = made(original=latin), made(original=utf)
-
-    assert (one.kinds[2], one.encodings[2]) == ("text/rfc822-headers", "8bit")
-    assert (other.kinds[2], other.encodings[2]) == ("message/global-headers", "8bit")
-    assert one.original == latin
-    assert other.original == utf
-    assert one.head["Content-Transfer-Encoding"] == "8bit"
+        assert (found.kinds[2], found.encodings[2]) == ("text/rfc822-headers", "8bit")
+        assert found.original == original
+        assert found.head["Content-Transfer-Encoding"] == "8bit"
 
 
-def test_a_whole_message_in_utf_8_is_global() -> None:
-    octets = "Subject: J\u00f6rg\n\n\u00f6\n".encode()
+@pytest.mark.parametrize(
+    ("whole_up_to", "kind"), [(0, "message/global-headers"), (99, "message/global")]
+)
+def test_a_header_in_utf_8_is_global_to_who_has_such_an_address(
+    whole_up_to: int, kind: str
+) -> None:
+    octets = "Subject: J\u00f6rg\n\n".encode()
 
-    found = made(original=octets, whole_up_to=1000)
+    found = made(original=octets, whole_up_to=whole_up_to, to="an\u00e4@example.org")
 
-    assert (found.kinds[2], found.original) == ("message/global", octets)
+    assert (found.kinds[2], found.original) == (kind, octets)
 
 
 @pytest.mark.parametrize(

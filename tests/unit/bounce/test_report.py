@@ -7,7 +7,9 @@ from typing import Any
 import pytest
 
 from maildropd.bounce.case import Action
+from maildropd.bounce.original import excerpt
 from maildropd.mail.reply import Reply
+from maildropd.relay.seven_bit import converted, plan
 from tests.unit.bounce.cases import NOON, REFUSED, case, fate, made, mail, octets
 from tests.unit.bounce.reading import read
 
@@ -53,6 +55,11 @@ def test_programs_are_told_about_the_message() -> None:
         "X-Maildrop-Queue-ID": "0123456789AB",
         "X-Maildrop-Sender": "rfc822; ann@example.org",
     }
+
+
+def test_an_envid_of_blanks_is_none() -> None:
+    """It is valid xtext, and a field without a value would end no reader's day well."""
+    assert "Original-Envelope-Id" not in made(case(mail=mail(envid="+20"))).message
 
 
 def test_programs_are_told_about_each_recipient() -> None:
@@ -153,6 +160,24 @@ def test_an_address_beyond_ascii_makes_the_report_one_of_rfc_6533() -> None:
     assert "j\u00f6rg" in found.text
     assert found.encodings == ["quoted-printable", "8bit", "7bit"]
     assert found.head["Content-Transfer-Encoding"] == "8bit"
+
+
+def test_a_sender_in_ascii_has_a_report_that_any_server_can_carry() -> None:
+    """A report that no server may convert is one that some senders never get."""
+    fates = fate("j\u00f6rg@example.net", orcpt="utf-8;j\\x{F6}rg@example.net")
+    part = excerpt(["Subject: J\u00f6rg\n\n".encode()])
+    made_of = octets(case(fates), part)
+
+    found = read(made_of)
+
+    assert found.kinds[1] == "message/delivery-status"
+    assert found.recipients[0]["Final-Recipient"] == "utf-8; j\\x{F6}rg@example.net"
+    assert found.recipients[0]["Original-Recipient"] == "utf-8; j\\x{F6}rg@example.net"
+    assert found.kinds[2] == "text/rfc822-headers"
+    blocks = [made_of.replace(b"\n", b"\r\n")]
+    agreed = plan(lambda: iter(blocks), seven_bit=True)
+    assert agreed
+    assert b"".join(converted(lambda: iter(blocks), agreed)).isascii()
 
 
 def test_a_servers_umlauts_do_not_make_it_a_report_that_few_can_read() -> None:
