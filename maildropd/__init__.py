@@ -10,7 +10,8 @@ Floors, lowest first; a module imports only from floors below its own:
     1 host     the kernel and systemd, one foreign library per file
     2 config   what the administrator said
     3 store    the queue on disk, and the one door into it
-    4 route    where each recipient goes;  relay: how it gets there
+    4 route    where each recipient goes;  relay: how it gets there;
+      bounce   telling the sender what became of his mail
     5 queue    order and timing: back-off, breaker, attempt, manager
     6 edge     how mail and operators come in
     7 daemon   compose (all objects are built there) and the life cycle;
