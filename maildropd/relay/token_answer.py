@@ -81,7 +81,7 @@ def _lives(said: Mapping[str, Any]) -> timedelta:
         seconds = float(said.get("expires_in", math.nan))
     except (TypeError, ValueError, OverflowError):
         return _UNSAID
-    if not 0 < seconds < math.inf:
+    if not 1 <= seconds < math.inf:
         return _UNSAID
     return min(timedelta(seconds=min(seconds, 1e9)), _OLDEST)
 

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Others' servers take our logins, and others' verifiers our signatures."""
 
+import base64
+import re
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -14,6 +16,7 @@ from maildropd.host.clock import SystemClock
 from maildropd.mail.errors import RouteMisconfigured
 from maildropd.relay.dkim import DkimSigner
 from maildropd.relay.login import Login
+from maildropd.relay.scram import Binding, SaltedPassword, Scram
 from maildropd.relay.session import Identity
 from maildropd.relay.signing import signature
 from maildropd.relay.smtp import SmtpTransport
@@ -24,12 +27,17 @@ from tests.fakes.smtp_server import SmtpServer
 from tests.fakes.tokens import FixedToken
 from tests.integration.dovecot import PASSWORD, Dovecot, Introspection
 
-SERVERS = ("/usr/sbin/dovecot", "/usr/lib/dovecot/submission", "/usr/sbin/opendkim")
+SERVERS = (
+    "/usr/sbin/dovecot",
+    "/usr/lib/dovecot/submission",
+    "/usr/sbin/opendkim",
+    "/usr/bin/gsasl",
+)
 pytestmark = [
     pytest.mark.integration,
     pytest.mark.skipif(
         not all(Path(each).exists() for each in SERVERS),
-        reason="needs dovecot-submissiond and opendkim",
+        reason="needs dovecot-submissiond, gsasl and opendkim",
     ),
 ]
 
@@ -124,6 +132,47 @@ def test_what_dovecot_says_of_a_token_is_told(stage: Stage, auth: Auth) -> None:
         stage.send(login, auth)
 
     assert caught.value.reply.code == 535
+
+
+def said_by(server: subprocess.Popen[bytes]) -> bytes:
+    """Return the next message of gsasl, behind whatever it asks people for."""
+    assert server.stdout is not None
+    for line in server.stdout:
+        # It begins with r= or v=, and may stand behind a question.
+        if found := re.search(rb"\b[cd]j[A-Za-z0-9+/]+=*$", line.strip()):
+            return base64.b64decode(found[0])
+    raise AssertionError("it said nothing")
+
+
+@pytest.mark.parametrize("bound", [b"what both ends see", b"what one end sees"])
+def test_gsasl_takes_our_proof_if_it_is_bound_to_the_same_tls(bound: bytes) -> None:
+    """Dovecot has no binding; GNU SASL asks at its terminal for what TLS has."""
+    salted = SaltedPassword(PASSWORD)
+    same = b"what both ends see"
+    ours = Scram(NAME, salted, Binding(flag="p=tls-unique", octets=same))
+    words = ["--server", "--quiet", "--mechanism=SCRAM-SHA-256-PLUS"]
+    server = subprocess.Popen(
+        ["/usr/bin/gsasl", *words, f"--password={PASSWORD}"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        env={"LC_ALL": "C.UTF-8"},
+    )
+    with server:
+        assert server.stdin is not None
+        for message in (ours.first(), bound):
+            server.stdin.write(base64.b64encode(message) + b"\n")
+        server.stdin.flush()
+        final = ours.final(said_by(server))
+        server.stdin.write(base64.b64encode(final) + b"\n")
+        server.stdin.flush()
+        if bound == same:
+            ours.verify(said_by(server))
+        else:
+            rest, _ = server.communicate(timeout=20)
+            assert b"error" in rest
+        server.terminate()
+    assert ours.verified is (bound == same)
 
 
 HEADER = b"From: Ann <ann@example.org>\r\nSubject: a\r\n  folded  one\r\nTo: b\r\n"

@@ -39,6 +39,7 @@ def test_a_token_comes_with_its_end_and_perhaps_with_a_refresh_token() -> None:
         ("3599", 3599),
         (1.5, 1.5),
         (0, 600),
+        (1e-9, 600),
         (-1, 600),
         (None, 600),
         ("soon", 600),
