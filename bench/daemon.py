@@ -2,12 +2,14 @@
 """maildropd as an administrator has it: all defaults, journal, compiled modules."""
 
 import os
+import signal
 import socket
 import sqlite3
 import subprocess
 import sys
 import threading
 import time
+from collections.abc import Sequence
 from contextlib import closing, suppress
 from pathlib import Path
 from typing import Self
@@ -16,14 +18,15 @@ from bench import meter
 from bench.sink import PORT
 from bench.waiting import TooSlow, until
 
+PINNED = ("/usr/bin/taskset", "--cpu-list", "0")  # as CPUAffinity= does
 HOME = Path(__file__).resolve().parent.parent
 # The deb's /usr/sbin/maildropd does the same.
-_COMMAND = (
+_COMMAND: Sequence[str] = (
     sys.executable,
     "-c",
     "import sys; from maildropd.cli.maildropd import main; sys.exit(main())",
 )
-_CONFIG = (
+CONFIG = (
     f"[relay smarthost]\nhost = 127.0.0.1\nport = {PORT}\ntls = none\n[spool drop]\n"
 )
 
@@ -31,11 +34,20 @@ _CONFIG = (
 class Daemon:
     """One daemon on one folder; ``exec`` is the moment it was started."""
 
-    def __init__(self, folder: Path, *, pinned: bool = False) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        config: str = CONFIG,
+        around: Sequence[str] = (),
+        command: Sequence[str] = _COMMAND,
+    ) -> None:
+        """Start it; ``around`` is a program that runs it, with its arguments."""
         folder.mkdir(parents=True, exist_ok=True)
         self.drop = folder / "drop"
         self._folder = folder
-        (folder / "maildropd.conf").write_text(_CONFIG)
+        self._may_fork = around not in ((), PINNED)
+        (folder / "maildropd.conf").write_text(config)
         notify = folder / "notify"
         self._notify = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self._notify.bind(str(notify))
@@ -43,19 +55,20 @@ class Daemon:
         self._ready = 0.0
         self._listener = threading.Thread(target=self._listen, daemon=True)
         self._listener.start()
-        command = [*_COMMAND, "--config", str(folder), "--log-format", "journal"]
-        if pinned:  # as CPUAffinity= does
-            command[:0] = ["/usr/bin/taskset", "--cpu-list", "0"]
+        options = ("--config", str(folder), "--log-format", "journal")
         self.exec = time.monotonic()
         self._process = subprocess.Popen(
-            command, cwd=HOME, env={**os.environ, "NOTIFY_SOCKET": str(notify)}
+            [*around, *command, *options],
+            cwd=HOME,
+            env={**os.environ, "NOTIFY_SOCKET": str(notify)},
         )
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *error: object) -> None:
-        self._process.terminate()
+        # To itself: what runs it may keep a signal to itself, as strace does.
+        os.kill(self.pid, signal.SIGTERM)
         self._process.wait()
         # It unblocks the thread; a close would not.
         self._notify.shutdown(socket.SHUT_RDWR)
@@ -65,8 +78,12 @@ class Daemon:
 
     @property
     def pid(self) -> int:
-        """The one process there is."""
-        return self._process.pid
+        """The one process there is; what runs it may be its parent."""
+        pid = self._process.pid
+        if self._may_fork:
+            children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+            return int(children[0]) if children else pid
+        return pid
 
     def ready(self) -> float:
         """Wait for READY=1; return the seconds since the start."""

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A deep queue: many deferred mails that are not due, put there by the store itself."""
+"""A queue of many mails, due or deferred, put there by the store itself."""
 
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 
@@ -14,6 +16,7 @@ from maildropd.store.base import Settlement, State
 from maildropd.store.sqlite import SqliteStore
 
 _BATCH = 1000
+_AT_ONCE = 16 * 1024 * 1024  # octets of mail that wait for one commit
 _LATER = timedelta(days=2)
 _REPLY = Reply(451, "4.2.0", "come again")
 
@@ -27,29 +30,48 @@ class Silent:
 
 def fill_store(folder: Path, count: int) -> None:
     """Make the store of a daemon's folder, with so many mails deferred."""
+    with _store(folder) as store:
+        for start in range(0, count, _BATCH):
+            _add(store, range(start, min(start + _BATCH, count)))
+            _defer(store)
+
+
+def fill_due(folder: Path, count: int, size: int = mails.SIZE) -> None:
+    """Make such a store with mails that were never tried, and are due."""
+    step = max(1, min(_BATCH, _AT_ONCE // size))
+    with _store(folder) as store:
+        for start in range(0, count, step):
+            _add(store, range(start, min(start + step, count)), size)
+
+
+def store_one(folder: Path, recipients: Sequence[str]) -> None:
+    """Make such a store with one mail, due, to many."""
+    with _store(folder) as store:
+        now = SystemClock().now()
+        store.add(
+            _submission(0, recipients, mails.SIZE),
+            queue_id(now, 0),
+            (now, now + timedelta(days=5)),
+        ).result()
+
+
+@contextmanager
+def _store(folder: Path) -> Iterator[SqliteStore]:
     state = folder / "state"
     (state / "content").mkdir(parents=True, exist_ok=True)
     clock = SystemClock()
     store = SqliteStore(state, "bench", Silent(), clock, Heartbeats(clock))
     try:
-        for start in range(0, count, _BATCH):
-            _add(store, range(start, min(start + _BATCH, count)))
-            _defer(store)
+        yield store
     finally:
         store.close()
 
 
-def _add(store: SqliteStore, numbers: range) -> None:
+def _add(store: SqliteStore, numbers: range, size: int = mails.SIZE) -> None:
     now = SystemClock().now() - timedelta(days=1)
     stored = [
         store.add(
-            Submission(
-                reverse_path=mails.SENDER,
-                recipients=(mails.recipient(number),),
-                submitter=Submitter(name="spool=drop", uid=1000),
-                content=[mails.message(number)],
-                message_id=f"<{number}@bench.example.org>",
-            ),
+            _submission(number, [mails.recipient(number)], size),
             queue_id(now + timedelta(milliseconds=number), number),
             (now, now + timedelta(days=5)),
         )
@@ -57,6 +79,16 @@ def _add(store: SqliteStore, numbers: range) -> None:
     ]
     for each in stored:
         each.result()
+
+
+def _submission(number: int, recipients: Sequence[str], size: int) -> Submission:
+    return Submission(
+        reverse_path=mails.SENDER,
+        recipients=tuple(recipients),
+        submitter=Submitter(name="spool=drop", uid=1000),
+        content=[mails.message(number, size)],
+        message_id=f"<{number}@bench.example.org>",
+    )
 
 
 def _defer(store: SqliteStore) -> None:

@@ -36,12 +36,19 @@ def within(root: Path) -> list[int]:
 
 def cpu(pids: Iterable[int]) -> float:
     """Return the seconds processes have used, with the children they waited for."""
-    total = 0
+    total = 0.0
     for pid in pids:
         with suppress(OSError):
-            stat = Path(f"/proc/{pid}/stat").read_text()
-            total += sum(map(int, stat.rpartition(")")[2].split()[11:15]))
-    return total / _TICKS
+            total += seconds(Path(f"/proc/{pid}/stat"))
+    return total
+
+
+def seconds(stat: Path) -> float:
+    """Return the same of one process, or of one thread alone."""
+    # For a thread, too, the last two are its process's children.
+    last = 13 if stat.parent.parent.name == "task" else 15
+    fields = stat.read_text().rpartition(")")[2].split()
+    return sum(map(int, fields[11:last])) / _TICKS
 
 
 def memory(pids: Iterable[int], field: str = "Pss") -> float:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench import mails, meter
-from bench.daemon import Daemon
+from bench.daemon import PINNED, Daemon
 from bench.figures import Drain
 from bench.logs import Bin
 from bench.postfix import Postfix
@@ -57,7 +57,7 @@ def drain(
     with (
         Bin(JOURNAL),
         Sink(place.root, place.folder) as sink,
-        Daemon(folder, pinned=pinned) as ours,
+        Daemon(folder, around=PINNED if pinned else ()) as ours,
     ):
         last = until(lambda: sink.taken() >= count, "maildropd delivers")
         end = ours.drained()

@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Delivering mail, beside other mail systems: scripts/bench delivery."""
