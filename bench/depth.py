@@ -28,24 +28,27 @@ class Silent:
         """Do nothing."""
 
 
-def fill_store(folder: Path, count: int) -> None:
+def fill_store(folder: Path, count: int, size: int = mails.SIZE) -> None:
     """Make the store of a daemon's folder, with so many mails deferred."""
+    step = _step(size)
     with _store(folder) as store:
-        for start in range(0, count, _BATCH):
-            _add(store, range(start, min(start + _BATCH, count)))
+        for start in range(0, count, step):
+            _add(store, range(start, min(start + step, count)), size)
             _defer(store)
 
 
 def fill_due(folder: Path, count: int, size: int = mails.SIZE) -> None:
     """Make such a store with mails that were never tried, and are due."""
-    step = max(1, min(_BATCH, _AT_ONCE // size))
+    step = _step(size)
     with _store(folder) as store:
         for start in range(0, count, step):
             _add(store, range(start, min(start + step, count)), size)
 
 
-def store_one(folder: Path, recipients: Sequence[str]) -> None:
-    """Make such a store with one mail, due, to many."""
+def store_one(
+    folder: Path, recipients: Sequence[str], *, deferred: bool = False
+) -> None:
+    """Make such a store with one mail to many."""
     with _store(folder) as store:
         now = SystemClock().now()
         store.add(
@@ -53,6 +56,12 @@ def store_one(folder: Path, recipients: Sequence[str]) -> None:
             queue_id(now, 0),
             (now, now + timedelta(days=5)),
         ).result()
+        if deferred:
+            _defer(store)
+
+
+def _step(size: int) -> int:
+    return max(1, min(_BATCH, _AT_ONCE // size))
 
 
 @contextmanager
@@ -97,12 +106,13 @@ def _defer(store: SqliteStore) -> None:
     settlements = [
         Settlement(
             queue_id=lease.envelope.queue_id,
-            recipient=lease.recipients[0],
+            recipient=recipient,
             state=State.DEFERRED,
             due=now + _LATER,
             reply=_REPLY,
             relay="127.0.0.1:25",
         )
         for lease in leases
+        for recipient in lease.recipients
     ]
     store.settle(settlements).result()

@@ -16,23 +16,6 @@ from bench import mails, meter
 from bench.sink import PORT
 from bench.waiting import until
 
-SETTINGS = (
-    "compatibility_level=3.6",
-    "myhostname=bench.example.org",
-    "mydestination=",
-    "mynetworks=127.0.0.0/8",
-    "inet_interfaces=loopback-only",
-    "inet_protocols=ipv4",
-    "local_transport=error:no local mail",
-    f"relayhost=[127.0.0.1]:{PORT}",
-    "smtp_tls_security_level=none",
-    # TUNING_README: no pause between the pickup and a queue that is full; a
-    # relay that can take it gets all connections at once, and they are kept.
-    "in_flow_delay=0",
-    "initial_destination_concurrency=20",
-    "default_destination_concurrency_limit=20",
-    f"smtp_connection_cache_destinations=[127.0.0.1]:{PORT}",
-)
 _SUBMIT = """\
 cd /var/tmp/mails
 submit() {
@@ -46,6 +29,28 @@ wait
 _WAITING = ("maildrop", "incoming", "active", "deferred")
 
 
+def settings(host: str = "127.0.0.1") -> tuple[str, ...]:
+    """Return what main.cf says of a null client with one fast relay."""
+    relay = f"[{host}]:{PORT}"
+    return (
+        "compatibility_level=3.6",
+        "myhostname=bench.example.org",
+        "mydestination=",
+        "mynetworks=127.0.0.0/8",
+        "inet_interfaces=loopback-only",
+        "inet_protocols=ipv4",
+        "local_transport=error:no local mail",
+        f"relayhost={relay}",
+        "smtp_tls_security_level=none",
+        # TUNING_README: no pause between the pickup and a queue that is full; a
+        # relay that can take it gets all connections at once, and they are kept.
+        "in_flow_delay=0",
+        "initial_destination_concurrency=20",
+        "default_destination_concurrency_limit=20",
+        f"smtp_connection_cache_destinations={relay}",
+    )
+
+
 class Postfix:
     """One Postfix, stopped or running, and its queue."""
 
@@ -56,7 +61,7 @@ class Postfix:
         self._kept = root / "var/tmp/maildrop"
         self._started = 0.0  # processor seconds of the commands that start it
         (root / "etc/mailname").write_text("bench.example.org\n")
-        self._run("postconf", "-e", *SETTINGS)
+        self._run("postconf", "-e", *settings())
         self._run("postconf", "-F", "*/*/chroot=n")
         self.start()
         self.stop()

@@ -14,12 +14,12 @@ from bench.submission.contender import ARGUMENTS, Call, Contender
 from bench.submission.peers import DOMAIN, SENDMAIL, Command, Recipe
 from bench.waiting import until
 
-_NAMES = {
+NAMES = {
     "etc/hosts": f"127.0.0.1 localhost\n127.0.1.1 {DOMAIN} bench\n",
     "etc/mailname": f"{DOMAIN}\n",
     "etc/resolv.conf": "",  # a resolver asked would be waited for
 }
-_MAIL = "var/tmp/mail"
+MAIL = "var/tmp/mail"
 
 
 class Peer:
@@ -29,9 +29,9 @@ class Peer:
         """Set it up in an unpacked root."""
         self.root = root
         self._recipe = recipe
-        for name, text in {**_NAMES, **recipe.files}.items():
+        for name, text in {**NAMES, **recipe.files}.items():
             (root / name).write_text(text)
-        (root / _MAIL).write_bytes(mails.message(0))
+        (root / MAIL).write_bytes(mails.message(0))
         for command in recipe.prepared_by:
             subprocess.run(self._inside(command), check=True)
         self._log = Bin(root / "dev/log")
@@ -44,7 +44,7 @@ class Peer:
             call=Call(
                 root=self.root,
                 argv=(SENDMAIL, *ARGUMENTS),
-                mail=f"/{_MAIL}",
+                mail=f"/{MAIL}",
                 environ={},
             ),
             syncs=self._recipe.syncs,
