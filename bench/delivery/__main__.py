@@ -14,7 +14,7 @@ from pathlib import Path
 
 from bench import machine
 from bench.daemon import compile_modules
-from bench.delivery import debian, group, loops, near
+from bench.delivery import busy, debian, deep, group, loops, near, targets, wide
 from bench.delivery.bench import QUICK, Bench, Scale
 from bench.delivery.network import Network
 from bench.delivery.ours import Ours
@@ -31,6 +31,11 @@ COURSES: Mapping[str, Callable[[Bench], str]] = {
     "queue": near.queue,
     "drop": near.drop,
     "far": near.far,
+    "recipients": wide.recipients,
+    "depth": deep.depths,
+    "huge": wide.huge,
+    "both": busy.both,
+    "syncs": wide.syncs,
 }
 
 
@@ -48,7 +53,7 @@ def main() -> int:
         bench = _bench(folder, scale, running)
         tables = [_timed(bench, name) for name in arguments.only]
         described = machine.described(folder)
-    _say("\n\n".join(["", described, *tables]))
+    _say("\n\n".join(["", described, *tables, targets.table(bench.facts)]))
     return 0
 
 
@@ -81,13 +86,13 @@ def _bench(folder: Path, scale: Scale, running: ExitStack) -> Bench:
     compile_modules(folder / "compiled")
     network = running.enter_context(Network(folder, ROUND_TRIP))
     groups = group.mounted()
-    postfix_root = _root("postfix", folder)
+    postfix_root = folder / "postfix"
+    unpack(minimal_with("postfix"), postfix_root)
     postfix = Postfix(postfix_root, groups)
     running.callback(postfix.close)
     others: list[Side] = []
     for habit in _HABITS:
-        root = _root(habit.recipe.package, folder)
-        other = debian.Debian(habit, root, groups)
+        other = debian.Debian(habit, folder / habit.recipe.package, groups)
         running.callback(other.close)
         others.append(other)
     others += [
@@ -102,12 +107,6 @@ def _bench(folder: Path, scale: Scale, running: ExitStack) -> Bench:
         scale=scale,
         say=_say,
     )
-
-
-def _root(package: str, folder: Path) -> Path:
-    root = folder / package
-    unpack(minimal_with(package), root)
-    return root
 
 
 def _timed(bench: Bench, name: str) -> str:

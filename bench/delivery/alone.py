@@ -10,20 +10,19 @@ import re
 import shutil
 import subprocess
 import sys
-import tempfile
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
-from bench import depth, mails, meter
+from bench import depth, machine, mails, meter
 from bench.daemon import HOME, PINNED, Daemon, compile_modules
+from bench.delivery.network import Network
+from bench.delivery.ours import config
+from bench.delivery.server import Server
 from bench.logs import Bin
-from bench.machine import bring_up_loopback
 from bench.runs import JOURNAL
-from bench.sink import PORT, Sink
 from bench.waiting import until
 from tests.system.root import minimal_with, unpack
 
@@ -46,17 +45,19 @@ def main() -> int:
     if arguments.provide:
         minimal_with("postfix")
         return 0
-    bring_up_loopback()
-    with tempfile.TemporaryDirectory(prefix="maildropd-bench-", dir="/var/tmp") as made:
-        folder = Path(made)
+    machine.bring_up_loopback()
+    delay = arguments.round_trip
+    with machine.folder() as folder, Network(folder, delay) as network:
+        network.use(far=delay > 0)
         compile_modules(folder / "compiled")
         unpack(minimal_with("postfix"), folder / "root")
-        fill = partial(_fill, arguments)
         for number in range(arguments.rounds):
             run = folder / str(number)
             run.mkdir()
-            fill(run)
-            _run(folder, run, arguments)
+            _fill(arguments, run)
+            with Bin(JOURNAL), Server(network, folder / "root") as server:
+                _run(server, run, arguments)
+            _show(run, arguments)
             shutil.rmtree(run)
     return 0
 
@@ -70,7 +71,8 @@ def _arguments() -> argparse.Namespace:
     add("--mails", type=int, default=10_000, metavar="N")
     add("--size", type=int, default=mails.SIZE, metavar="OCTETS")
     add("--recipients", type=int, default=1, metavar="N", help="of one single mail")
-    add("--connections", type=int, default=4, metavar="N")
+    add("--connections", type=int, default=0, metavar="N", help="else the default")
+    add("--round-trip", type=float, default=0.0, metavar="MILLISECONDS")
     add("--rounds", type=int, default=3, metavar="N")
     add("--pinned", action="store_true", help="on one processor")
     way = parser.add_mutually_exclusive_group()
@@ -104,29 +106,22 @@ def _old_enough(drop: Path) -> Callable[[], bool]:
     return is_settled
 
 
-def _run(folder: Path, run: Path, arguments: argparse.Namespace) -> None:
+def _run(server: Server, run: Path, arguments: argparse.Namespace) -> None:
     around, profiles = _around(run, arguments)
-    named = ["-m", "bench.delivery.named", profiles]
-    conf = (
-        f"[relay smarthost]\nhost = 127.0.0.1\nport = {PORT}\ntls = none\n"
-        f"max_connections = {arguments.connections}\n[spool drop]\n"
+    command = [sys.executable, "-m", "bench.delivery.named", profiles]
+    conf, count = config(arguments.connections), arguments.mails
+    with Daemon(run, config=conf, around=around, command=command) as ours:
+        until(lambda: server.taken() >= count, "all are delivered", pace=0.001)
+        end = ours.drained()
+        threads, memory = _threads(ours.pid), meter.highest(ours.pid)
+    first, last, count = server.when(1), server.last(), server.taken()
+    print(
+        f"{count / (last - ours.exec):,.0f}/s from the start,"
+        f" {count / max(last - first, 0.001):,.0f}/s from the first on;"
+        f" {last - ours.exec:.2f} s, queue empty after {end - ours.exec:.2f} s;"
+        f" {memory:.0f} MB, {server.connections} connections"
     )
-    with Bin(JOURNAL), Sink(folder / "root", folder) as sink:
-        command = [sys.executable, *named]
-        with Daemon(run, config=conf, around=around, command=command) as ours:
-            count = arguments.mails
-            first = until(lambda: sink.taken() > 0, "the first one comes", pace=0.001)
-            last = until(lambda: sink.taken() >= count, "all are delivered", pace=0.001)
-            end = ours.drained()
-            threads = _threads(ours.pid)
-            memory = meter.highest(ours.pid)
-        print(
-            f"{count / (last - ours.exec):,.0f}/s from the start,"
-            f" {count / max(last - first, 0.001):,.0f}/s from the first on;"
-            f" queue empty after {end - ours.exec:.2f} s; {memory:.0f} MB"
-        )
-        _tell(threads, count)
-    _show(run, arguments)
+    _tell(threads, count)
 
 
 def _around(run: Path, arguments: argparse.Namespace) -> tuple[list[str], str]:
@@ -150,7 +145,7 @@ def _threads(pid: int) -> Mapping[str, Sequence[Thread]]:
                 for line in (task / "status").read_text().splitlines()
                 if ":\t" in line
             )
-            found[fields["Name"]].append(
+            found[re.sub(r"-\d+$", "", fields["Name"])].append(
                 Thread(
                     cpu=meter.seconds(task / "stat"),
                     gave_up=int(fields["voluntary_ctxt_switches"]),

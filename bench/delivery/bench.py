@@ -33,6 +33,7 @@ class Scale:
     recipients: int = 1_000
     huge: tuple[int, int] = (100, 20_000_000)
     depths: Sequence[int] = (100_000, 1_000_000)
+    deep_limit: float = 120.0  # seconds, of the deepest
     shallow: int = 7  # rounds of a thousand
     both: tuple[int, float] = (40_000, 10.0)  # mails, seconds
     syncs: int = 200
@@ -47,7 +48,8 @@ QUICK = Scale(
     far=((20, 300), (100, 500)),
     huge=(10, 20_000_000),
     depths=(20_000,),
-    shallow=1,
+    deep_limit=20.0,
+    shallow=2,
     both=(4_000, 3.0),
     syncs=50,
 )

@@ -11,6 +11,7 @@ import time
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from bench import mails
@@ -24,6 +25,7 @@ from bench.submission.debian import MAIL
 from bench.submission.peers import Command, Recipe
 from bench.submission.runs import called
 from bench.waiting import until
+from tests.system.root import minimal_with, unpack
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,9 +81,10 @@ class Debian:
     """One of them, for one run after the other."""
 
     def __init__(self, habit: Habit, root: Path, groups: Path) -> None:
+        """Take where its root will be unpacked, when it is needed first."""
         self.name = habit.recipe.name.split(",")[0]
         self._habit = habit
-        self._rooted = Rooted(habit.recipe, root)
+        self._root = root
         self._groups = groups
         self._kept: dict[tuple[int, int], Path] = {}
 
@@ -122,7 +125,13 @@ class Debian:
 
     def close(self) -> None:
         """Let the log go."""
-        self._rooted.close()
+        if self._root.exists():
+            self._rooted.close()
+
+    @cached_property
+    def _rooted(self) -> Rooted:
+        unpack(minimal_with(self._habit.recipe.package), self._root)
+        return Rooted(self._habit.recipe, self._root)
 
     def _clear(self) -> None:
         if self._habit.clear:
@@ -156,7 +165,7 @@ class Debian:
 
     def _is_held(self, filling: Group) -> bool:
         with suppress(subprocess.CalledProcessError):  # it is not there yet
-            self._rooted.run(self._habit.held_by, filling)
+            self._rooted.run(self._habit.held_by, filling, quiet=True)
             return True
         return False
 

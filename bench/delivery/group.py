@@ -13,18 +13,27 @@ from pathlib import Path
 
 from bench.waiting import until
 
+_SYNCS = "trace=fsync,fdatasync,sync_file_range,syncfs,sync,msync"
+
 
 class Group:
     """One control group; whatever is started in it stays in it."""
 
-    def __init__(self, tree: Path, name: str) -> None:
+    def __init__(self, tree: Path, name: str, traced: Path | None = None) -> None:
+        """Make it; with a file, the syncs of all that is started go there."""
+        self._traced = traced
         self._path = tree / f"maildropd-bench-{os.getpid()}-{name}"
         self._path.mkdir()
 
     def around(self) -> list[str]:
         """Return what is put before a command to have it run in here."""
         procs = shlex.quote(str(self._path / "cgroup.procs"))
-        return ["/bin/sh", "-c", f'echo $$ >{procs} && exec "$@"', "sh"]
+        around = ["/bin/sh", "-c", f'echo $$ >{procs} && exec "$@"', "sh"]
+        if self._traced:
+            # -D: what is started, not strace, is our child.
+            around += ["/usr/bin/strace", "-DfqqA", "-o", str(self._traced)]
+            around += ["-e", _SYNCS, "-e", "signal=none", "--"]
+        return around
 
     def start(self, command: Sequence[str]) -> subprocess.Popen[bytes]:
         """Start something that talks to nobody."""
@@ -53,9 +62,9 @@ class Group:
 
 
 @contextmanager
-def group(tree: Path, name: str) -> Iterator[Group]:
+def group(tree: Path, name: str, traced: Path | None = None) -> Iterator[Group]:
     """Have a group for a while; nothing in it lives on."""
-    made = Group(tree, name)
+    made = Group(tree, name, traced)
     try:
         yield made
     finally:

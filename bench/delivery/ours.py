@@ -24,6 +24,7 @@ _CTL = (
     "-c",
     "import sys; from maildropd.cli.maildropctl import main; sys.exit(main())",
 )
+_KEPT = 500_000_000  # octets: what is larger is rather made anew than copied
 _AT_REST = 6.0  # seconds: longer than the default settle_time
 
 
@@ -50,6 +51,9 @@ class Ours:
         if load.where is From.DROP:
             mails.fill_drop(self.box / "drop", load.count, load.size)
             time.sleep(_AT_REST)
+            return
+        if load.octets > _KEPT:
+            depth.fill_store(self.box, load.count, load.size)
             return
         kept = self._kept / f"{load.count}-{load.size}-{load.recipients}"
         if not kept.exists():

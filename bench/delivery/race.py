@@ -59,13 +59,15 @@ class Run:
         )
 
 
-def run(place: Place, side: Side, load: Load, limit: float) -> Run:
+def run(
+    place: Place, side: Side, load: Load, limit: float, traced: Path | None = None
+) -> Run:
     """Fill, start, and wait for the last; no longer than the limit."""
     side.fill(load)
     os.sync()
     before = os.getloadavg()[0]
     with (
-        group(place.groups, "side") as group_of_side,
+        group(place.groups, "side", traced) as group_of_side,
         Server(place.network, place.postfix) as server,
         Peak(group_of_side.pids) as peak,
         ended(side),

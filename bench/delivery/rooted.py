@@ -31,7 +31,9 @@ class Rooted:
         """Return a command that runs in the root."""
         return ["/usr/sbin/chroot", str(self.root), *command]
 
-    def run(self, command: Command, group: Group | None = None) -> None:
+    def run(
+        self, command: Command, group: Group | None = None, *, quiet: bool = False
+    ) -> None:
         """Run a command in the root, and wait for it."""
         around = group.around() if group else []
         subprocess.run(
@@ -39,6 +41,7 @@ class Rooted:
             check=True,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL if quiet else None,
         )
 
     def close(self) -> None:
