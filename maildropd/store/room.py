@@ -18,6 +18,8 @@ from maildropd.store.base import Stored
 
 # What goes out at the brink lets the next one in, and so on: one trouble.
 _QUIET = timedelta(seconds=10)
+_AMPLE = 1 << 28  # octets; nobody fills them in a moment
+_MOMENT = timedelta(milliseconds=50)
 _LARGEST_SHARE = 8  # of a small disk the reserve takes one in so many parts
 
 
@@ -35,11 +37,13 @@ class Room:
         self._stopped = False  # as it was told
         self._since = timedelta(0)
         self._last = timedelta(0)
+        self._ample_until = timedelta(0)  # there is room, nobody need look
         self._refused = 0  # the octets of the largest that found no room
 
     def configure(self, reserve: int) -> None:
         """Keep so many octets free; on a small disk an eighth of it."""
         self._reserve = reserve
+        self._ample_until = timedelta(0)
 
     def spare(self) -> tuple[int, int]:
         """Return how much is free, and how much of it is the reserve."""
@@ -88,7 +92,12 @@ class Room:
             self._resume(size)
 
     def _is_short(self) -> bool:
+        now = self._clock.monotonic()
+        if now < self._ample_until:
+            return False
         free, reserve = self.spare()
+        if free - reserve >= _AMPLE:
+            self._ample_until = now + _MOMENT
         if self._short:  # a little more, so that it does not go to and fro
             reserve += reserve // 4
         self._short = free < reserve
