@@ -75,13 +75,16 @@ class SmtpTransport:
     def _parts(self, delivery: Delivery, alive: Alive) -> list[Letter]:
         """Return the transactions to make; the first was announced, perhaps."""
         ahead = self._ahead
-        if ahead is None or not ahead.begins(delivery):
-            first, whole = [], letter(delivery, self._signer)
-        else:
-            first, whole = [ahead.letter], replace(ahead.letter, delivery=delivery)
-        if delivery.envelope.verp and not (first or self._link.kept(alive)):
+        if ahead is not None and ahead.begins(delivery):
+            # More of its recipients may have fallen due since.
+            done = len(ahead.letter.delivery.recipients)
+            left = delivery.part(done, len(delivery.recipients))
+            rest = replace(ahead.letter, delivery=left)
+            return [ahead.letter, *(self._split(rest) if left.recipients else ())]
+        whole = letter(delivery, self._signer)
+        if delivery.envelope.verp and not self._link.kept(alive):
             self._link.open(alive)  # what it offers decides
-        return first + self._split(whole)[len(first) :]
+        return self._split(whole)
 
     def _split(self, whole: Letter) -> list[Letter]:
         delivery, most = whole.delivery, self._config.max_recipients

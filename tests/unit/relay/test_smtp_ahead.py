@@ -134,6 +134,18 @@ def test_the_same_message_for_others_is_not_what_was_announced() -> None:
         assert taken(server) == [("r1@example.net",), ("other@example.net",)]
 
 
+def test_whom_the_message_has_more_by_then_gets_it_as_well() -> None:
+    """More of its recipients fell due after it was announced to the first."""
+    with SmtpServer() as server:
+        way = transport(server)
+        way.attempt(replace(to(1), following=to(2)), alive)
+        outcomes = way.attempt(to(2, "r2@example.net", "late@example.net"), alive)
+        way.close()
+
+        assert dispositions(list(outcomes)) == [DELIVERED, DELIVERED]
+        assert sorted(taken(server)[1:]) == [("late@example.net",), ("r2@example.net",)]
+
+
 @pytest.mark.parametrize(
     ("action", "first"),
     [
