@@ -2,8 +2,9 @@
 """Compares what was promised with what is: the server's copies, queue, quarantine.
 
 Asked while the daemon lives and nothing moves any more.  Of each message and
-recipient exactly one thing must be true: delivered, failed, held, or removed
-by the operator; and nothing that was recorded may have been done again.
+recipient exactly one thing must be true: delivered, reported to its sender,
+held, or removed by the operator; and nothing that was recorded may have been
+done again.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -80,7 +81,7 @@ def _files(folder: Path) -> list[Path]:
 def _wrongs(ledger: Ledger, entry: Entry, queue: Rows) -> Iterator[str]:
     digest = entry.letter.digest()
     seen = any(
-        fate.copies or fate.failed or address in queue
+        fate.copies or fate.failed or fate.reports or address in queue
         for address, fate in entry.fates.items()
     )
     for address, fate in entry.fates.items():
@@ -88,6 +89,8 @@ def _wrongs(ledger: Ledger, entry: Entry, queue: Rows) -> Iterator[str]:
             yield f"{address}: changed"
         state = queue.get(address, "")
         yield from _again(ledger, entry, fate)
+        if fate.reports and parsed(address)[0] != "no":
+            yield f"{address}: reported, and nobody had refused it"
         if state:
             yield from _misplaced(entry, address, fate, state)
         elif not _is_gone_rightly(entry, fate) and (entry.is_promised or seen):
@@ -95,7 +98,7 @@ def _wrongs(ledger: Ledger, entry: Entry, queue: Rows) -> Iterator[str]:
 
 
 def _is_gone_rightly(entry: Entry, fate: Fate) -> bool:
-    return bool(fate.copies) or entry.asked is Wish.REMOVE
+    return bool(fate.copies or fate.reports) or entry.asked is Wish.REMOVE
 
 
 def _again(ledger: Ledger, entry: Entry, fate: Fate) -> Iterator[str]:
@@ -108,6 +111,8 @@ def _again(ledger: Ledger, entry: Entry, fate: Fate) -> Iterator[str]:
             ledger.doubles.setdefault(first.life, set()).add(entry.letter.key)
     if copies and _after(fate.delivered, copies[-1].life):
         yield "delivered again, though recorded as delivered"
+    if len(fate.reports) > 1:
+        yield "reported twice"
     if _after(fate.failed, fate.tried):
         yield "tried again, though recorded as failed"
     if _after(entry.held, fate.tried):

@@ -38,6 +38,7 @@ class Fate:
     copies: list[Copy] = field(default_factory=list)
     delivered: Said | None = None  # the daemon told that this is recorded
     failed: Said | None = None
+    reports: set[str] = field(default_factory=set)  # Message-IDs of what tells of it
 
 
 @dataclass(slots=True, kw_only=True)
@@ -137,6 +138,15 @@ class Ledger:
             for address in addresses:
                 if fate := self._fate(address):
                     fate.copies.append(Copy(life=life, digest=digest))
+            self.changed.notify_all()
+
+    def reported(self, addresses: Iterable[str], name: str) -> None:
+        """Note that the server took a report about recipients."""
+        with self.changed:
+            self.copies += 1
+            for address in addresses:
+                if fate := self._fate(address):
+                    fate.reports.add(name)
             self.changed.notify_all()
 
     def settled(self, address: str, name: str, said: Said) -> None:

@@ -232,9 +232,9 @@ class Machine:
         about = event.get("MAILDROP_RECIPIENT") or event.get("MAILDROP_MESSAGE_ID")
         if not about:
             return
-        key = int(re.findall(r"\d+(?=[.@])", about)[0])
+        found = re.findall(r"\d+(?=[.@])", about)
         with self._ledger.lock:
-            if entry := self._ledger.entries.get(key):
+            if entry := self._ledger.entries.get(int(found[0]) if found else -1):
                 entry.story.append(f"{self._ledger.life}: {event['MESSAGE']}")
 
     def _at(self, event: Mapping[str, str]) -> Said:
@@ -243,6 +243,8 @@ class Machine:
         return self._ledger.said(at)
 
     def _accepted(self, event: Mapping[str, str]) -> None:
+        if event["MAILDROP_SUBMITTER"] == "bounce":
+            return
         key = int(event["MAILDROP_MESSAGE_ID"].strip("<>").partition("@")[0])
         with self._ledger.lock:
             if entry := self._ledger.entries.get(key):

@@ -9,6 +9,7 @@ import socket
 import threading
 from collections import Counter
 from contextlib import suppress
+from email import message_from_bytes
 from typing import Self
 
 from tests.power.ledger import Ledger
@@ -99,6 +100,9 @@ class _Session:
         return b"250 2.0.0 ok\r\n"
 
     def _recipient(self, address: str) -> bytes:
+        if not self._sender:  # a report is for a sender, who is no recipient
+            self._taken.append(address)
+            return b"250 2.1.5 ok\r\n"
         self._ledger.tried(self._life, address)
         manner, _, _ = parsed(address)
         if manner == "no":
@@ -113,6 +117,9 @@ class _Session:
             return b"554 5.5.1 no valid recipients\r\n"
         self._sock.sendall(b"354 go on\r\n")
         octets = self._content()
+        if not self._sender:
+            self._ledger.reported(*_report(octets))
+            return b"250 2.0.0 taken\r\n"
         manner, _, _ = parsed(self._sender)
         if self._sink.puts_off(self._sender, times(manner, "dot")):
             return b"451 4.3.0 not now\r\n"
@@ -133,3 +140,12 @@ class _Session:
     def _pause(self, milliseconds: int) -> None:
         if milliseconds:
             self._sink.stopping.wait(milliseconds / 1000)
+
+
+def _report(octets: bytes) -> tuple[list[str], str]:
+    """Return whom a report is about, and its own name."""
+    found = message_from_bytes(octets)
+    paths = [
+        one for part in found.walk() for one in part.get_all("Final-Recipient", ())
+    ]
+    return [path.partition("; ")[2] for path in paths], str(found["Message-ID"])

@@ -66,6 +66,15 @@ def try_what_was_removed(ledger: Ledger) -> None:
     ledger.tried(3, B)
 
 
+def report_twice(ledger: Ledger) -> None:
+    ledger.reported([NO], "<1@x>")
+    ledger.reported([NO], "<2@x>")
+
+
+def report_what_nobody_refused(ledger: Ledger) -> None:
+    ledger.reported([B], "<1@x>")
+
+
 def try_a_draft(ledger: Ledger) -> None:
     ledger.tried(3, "draft.7.0@power.test")
 
@@ -81,6 +90,8 @@ def try_a_draft(ledger: Ledger) -> None:
         (try_what_was_held, "tried, though it was held"),
         (try_what_was_removed, "tried, though it was removed"),
         (try_a_draft, "tried, though that must not be"),
+        (report_twice, "reported twice"),
+        (report_what_nobody_refused, "nobody had refused it"),
     ],
 )
 def test_a_broken_promise_is_named(
@@ -117,6 +128,16 @@ def test_a_failed_recipient_that_nobody_can_see_any_more_is_lost(
     judge(ledger, {}, 4)
 
     assert f"{NO}: lost" in ledger.wrongs[0]
+
+
+def test_who_was_reported_need_not_be_seen_any_more(ledger: Ledger) -> None:
+    """The same report may come twice, as any mail in flight at a cut."""
+    ledger.reported([NO], "<1@x>")
+    ledger.reported([NO], "<1@x>")
+
+    judge(ledger, {}, 4)
+
+    assert ledger.wrongs == []
 
 
 def test_what_was_in_flight_may_come_twice(ledger: Ledger) -> None:
