@@ -32,8 +32,8 @@ from maildropd.queue.route_watch import RouteWatch
 from maildropd.queue.verdict import Judge
 from maildropd.relay.base import Transport
 from maildropd.relay.exchange import Exchanges
-from maildropd.relay.expiry import OwnCertificate
-from maildropd.relay.login import Login
+from maildropd.relay.identity.expiry import OwnCertificate
+from maildropd.relay.identity.login import Login
 from maildropd.relay.mx import MxTransport
 from maildropd.relay.session import Identity
 from maildropd.relay.smtp import SmtpTransport

@@ -14,12 +14,12 @@ from maildropd.config.model import Config
 from maildropd.host.clock import Clock
 from maildropd.mail.reply import Reply
 from maildropd.queue.crew import LaneLimits
-from maildropd.relay.append import FileTransport
 from maildropd.relay.base import Transport
-from maildropd.relay.discard import AnswerTransport
-from maildropd.relay.maildir import MaildirTransport
-from maildropd.relay.nowhere import NowhereTransport
-from maildropd.relay.run import CommandTransport
+from maildropd.relay.local.append import FileTransport
+from maildropd.relay.local.discard import AnswerTransport
+from maildropd.relay.local.maildir import MaildirTransport
+from maildropd.relay.local.nowhere import NowhereTransport
+from maildropd.relay.local.run import CommandTransport
 from maildropd.route.base import NextHop, Way
 
 Transports = Callable[[], Transport]

@@ -8,10 +8,10 @@ from maildropd.config.model import Config
 from maildropd.config.relay import Grant, RelayConfig
 from maildropd.daemon.engine import Surroundings
 from maildropd.host import credentials
-from maildropd.relay.login import Login, Tokens
-from maildropd.relay.token_request import Endpoint
-from maildropd.relay.token_state import TokenState
-from maildropd.relay.tokens import RenewedTokens, TokenFile
+from maildropd.relay.identity.login import Login, Tokens
+from maildropd.relay.identity.token_request import Endpoint
+from maildropd.relay.identity.token_state import TokenState
+from maildropd.relay.identity.tokens import RenewedTokens, TokenFile
 
 
 def login_at(relay: RelayConfig, config: Config, around: Surroundings) -> Login | None:

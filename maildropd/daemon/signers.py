@@ -4,7 +4,7 @@
 from maildropd.config.errors import ConfigErrors, Mistake, Place
 from maildropd.config.model import Config
 from maildropd.host.clock import Clock
-from maildropd.relay.signing import Signer
+from maildropd.relay.identity.signing import Signer
 
 
 def signer_of(config: Config, clock: Clock) -> Signer | None:
@@ -16,7 +16,7 @@ def signer_of(config: Config, clock: Clock) -> Signer | None:
         return None
     try:
         # Its library is not needed, and need not be there, without a section.
-        from maildropd.relay.dkim import DkimSigner  # noqa: PLC0415 - see above
+        from maildropd.relay.identity.dkim import DkimSigner  # noqa: PLC0415 - see above
     except ImportError as error:
         text = f"[dkim {config.dkim[0].name}]: needs python3-dkim ({error})"
         place = Place(file=config.source)

@@ -8,7 +8,7 @@ connection ends: the server waits for a content.
 from dataclasses import dataclass
 
 from maildropd.relay.base import Delivery
-from maildropd.relay.letter import Letter
+from maildropd.relay.form.letter import Letter
 from maildropd.relay.transaction import Transaction
 
 

@@ -12,7 +12,7 @@ from collections.abc import Collection
 from maildropd.mail.envelope import Terms
 from maildropd.mail.reply import Reply
 from maildropd.mail.verp import is_delimiters
-from maildropd.relay.letter import Letter
+from maildropd.relay.form.letter import Letter
 
 # Quoted strings, and single characters that mean nothing (RFC 5321 4.1.2).
 _ADDRESS = re.compile(

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from maildropd.config.relay import Protocol, RelayConfig, Tls
 from maildropd.mail.errors import RouteError
 from maildropd.mail.reply import Reply
-from maildropd.relay.auth import authenticate
 from maildropd.relay.connect import RESOLVER_LIMIT, connect
-from maildropd.relay.login import Login
-from maildropd.relay.signing import Signer
+from maildropd.relay.identity.auth import authenticate
+from maildropd.relay.identity.login import Login
+from maildropd.relay.identity.signing import Signer
 from maildropd.relay.tls import encrypt
 from maildropd.relay.wire import OUT_OF_STEP, ConnectionLost, Said, Wire
 

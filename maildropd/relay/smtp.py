@@ -19,7 +19,7 @@ from maildropd.mail.outcome import Disposition, Outcome, Sign
 from maildropd.relay.ahead import Ahead
 from maildropd.relay.base import Alive, Delivery
 from maildropd.relay.dialogue import Interrupted
-from maildropd.relay.letter import Letter, letter
+from maildropd.relay.form.letter import Letter, letter
 from maildropd.relay.link import Link
 from maildropd.relay.parcels import in_full, parcels
 from maildropd.relay.refusal import cut

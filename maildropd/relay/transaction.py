@@ -15,8 +15,8 @@ from maildropd.mail.outcome import Outcome, Sign
 from maildropd.mail.reply import Reply
 from maildropd.relay import commands
 from maildropd.relay.dialogue import Dialogue, Interrupted
+from maildropd.relay.form.letter import Letter, fit, fits, signed
 from maildropd.relay.handover import Handover
-from maildropd.relay.letter import Letter, fit, fits, signed
 from maildropd.relay.refusal import (
     Step,
     by_policy,

@@ -9,7 +9,7 @@ from maildropd.config.relay import RelayConfig, Tls
 from maildropd.host.clock import SystemClock
 from maildropd.mail.envelope import Envelope, QueueId, Submitter
 from maildropd.relay.base import Delivery
-from maildropd.relay.login import Login
+from maildropd.relay.identity.login import Login
 from maildropd.relay.session import Identity
 from maildropd.relay.smtp import SmtpTransport
 from tests.fakes.smtp_server import SmtpServer

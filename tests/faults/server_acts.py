@@ -10,7 +10,7 @@ from datetime import timedelta
 from typing import Any, Self
 
 from maildropd.config.relay import RelayConfig, Tls
-from maildropd.relay.login import Login
+from maildropd.relay.identity.login import Login
 from tests.fakes import actions
 from tests.fakes.actions import Action, raw, reply, reply_and_close, then, usual
 from tests.fakes.certificates import certificates

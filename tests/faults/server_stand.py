@@ -26,7 +26,7 @@ from maildropd.queue.lane import Lane
 from maildropd.queue.manager import Manager, Routing
 from maildropd.queue.route_watch import RouteWatch
 from maildropd.queue.verdict import Judge
-from maildropd.relay.login import Login
+from maildropd.relay.identity.login import Login
 from maildropd.relay.session import Identity
 from maildropd.relay.smtp import SmtpTransport
 from maildropd.route.base import NextHop, Router

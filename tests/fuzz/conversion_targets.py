@@ -12,9 +12,9 @@ from itertools import pairwise
 from maildropd.mail import verp
 from maildropd.mail.address import parse_list
 from maildropd.mail.errors import BadAddress
-from maildropd.relay.lines import LIMIT
-from maildropd.relay.octets import canonical
-from maildropd.relay.seven_bit import Unconvertible, converted, plan
+from maildropd.relay.form.lines import LIMIT
+from maildropd.relay.form.octets import canonical
+from maildropd.relay.form.seven_bit import Unconvertible, converted, plan
 from tests.fakes.mail_reader import Seen, seen
 from tests.fuzz.splits import chance, pieces, text
 

@@ -16,11 +16,11 @@ from typing import cast
 import dkim
 
 from maildropd.config.dkim import DkimConfig
-from maildropd.relay import expiry, token_request
-from maildropd.relay.binding import end_point
-from maildropd.relay.dkim import DkimSigner
-from maildropd.relay.dkim_body import wire_lines
-from maildropd.relay.scram import (
+from maildropd.relay.identity import expiry, token_request
+from maildropd.relay.identity.binding import end_point
+from maildropd.relay.identity.dkim import DkimSigner
+from maildropd.relay.identity.dkim_body import wire_lines
+from maildropd.relay.identity.scram import (
     MOST,
     Binding,
     Keys,
@@ -28,9 +28,9 @@ from maildropd.relay.scram import (
     Scram,
     ScramTrouble,
 )
-from maildropd.relay.signing import signature
-from maildropd.relay.token_answer import TokenTrouble, understood, usable
-from maildropd.relay.token_state import TokenState
+from maildropd.relay.identity.signing import signature
+from maildropd.relay.identity.token_answer import TokenTrouble, understood, usable
+from maildropd.relay.identity.token_state import TokenState
 from tests.fakes.clock import FakeClock
 from tests.fakes.dkim_keys import ED25519, keys, record, resolver
 from tests.fuzz.splits import chance, one_line, pieces

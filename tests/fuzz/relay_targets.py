@@ -22,10 +22,10 @@ from maildropd.mail.events import RecipientDeferred
 from maildropd.mail.outcome import Disposition, Outcome
 from maildropd.mail.reply import Reply
 from maildropd.relay import commands, session
-from maildropd.relay.auth import authenticate
-from maildropd.relay.letter import letter
-from maildropd.relay.login import Login
-from maildropd.relay.octets import wire_blocks, wire_form
+from maildropd.relay.form.letter import letter
+from maildropd.relay.form.octets import wire_blocks, wire_form
+from maildropd.relay.identity.auth import authenticate
+from maildropd.relay.identity.login import Login
 from maildropd.relay.refusal import Step, misconfigured, refusal
 from maildropd.relay.session import Identity
 from maildropd.relay.smtp import SmtpTransport

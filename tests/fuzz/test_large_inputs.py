@@ -15,7 +15,7 @@ import pytest
 from maildropd.edge.spool import forms
 from maildropd.mail.errors import MailError
 from maildropd.mail.reply import Reply
-from maildropd.relay.octets import wire_blocks
+from maildropd.relay.form.octets import wire_blocks
 from tests.fuzz.server_of_paper import call
 from tests.fuzz.splits import one_line
 from tests.unit.spool.stage import Stage

@@ -14,11 +14,11 @@ from maildropd.config.dkim import DkimConfig
 from maildropd.config.relay import Auth, Tls
 from maildropd.host.clock import SystemClock
 from maildropd.mail.errors import RouteMisconfigured
-from maildropd.relay.dkim import DkimSigner
-from maildropd.relay.login import Login
-from maildropd.relay.scram import Binding, SaltedPassword, Scram
+from maildropd.relay.identity.dkim import DkimSigner
+from maildropd.relay.identity.login import Login
+from maildropd.relay.identity.scram import Binding, SaltedPassword, Scram
+from maildropd.relay.identity.signing import signature
 from maildropd.relay.session import Identity
-from maildropd.relay.signing import signature
 from maildropd.relay.smtp import SmtpTransport
 from tests.fakes.certificates import certificates
 from tests.fakes.dkim_keys import ED25519, RSA, keys, record

@@ -9,7 +9,7 @@ import pytest
 from maildropd.bounce.case import Action
 from maildropd.bounce.original import excerpt
 from maildropd.mail.reply import Reply
-from maildropd.relay.seven_bit import converted, plan
+from maildropd.relay.form.seven_bit import converted, plan
 from tests.unit.bounce.cases import NOON, REFUSED, case, fate, made, mail, octets
 from tests.unit.bounce.reading import read
 

@@ -15,7 +15,7 @@ from maildropd.daemon.logins import login_at
 from maildropd.host.clock import SystemClock
 from maildropd.host.heartbeat import Heartbeats
 from maildropd.host.notify import Notifier
-from maildropd.relay.login import Login
+from maildropd.relay.identity.login import Login
 from maildropd.relay.session import Identity
 from maildropd.relay.smtp import SmtpTransport
 from tests.fakes.certificates import certificates

@@ -24,7 +24,7 @@ from maildropd.queue.lane import Lane
 from maildropd.queue.manager import Routing
 from maildropd.queue.route_watch import RouteWatch
 from maildropd.relay.base import Delivery
-from maildropd.relay.nowhere import NowhereTransport
+from maildropd.relay.local.nowhere import NowhereTransport
 from maildropd.route.base import NextHop, Way
 from maildropd.store.base import LeasedRecipient, State
 from tests.fakes.transport import FakeRelay, Script, accept

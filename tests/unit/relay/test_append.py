@@ -16,9 +16,9 @@ from maildropd.host import durable
 from maildropd.mail.envelope import Terms
 from maildropd.mail.errors import StoreUnusable
 from maildropd.mail.outcome import Disposition, Outcome
-from maildropd.relay import append
-from maildropd.relay.append import FileTransport
 from maildropd.relay.base import Delivery
+from maildropd.relay.local import append
+from maildropd.relay.local.append import FileTransport
 from tests.fakes.relay import alive, delivery
 
 DELIVERED, DEFERRED, _ = Disposition

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from maildropd.relay.binding import binding, end_point
+from maildropd.relay.identity.binding import binding, end_point
 
 ROOMS = ("sha1", "sha256", "sha384", "sha512")
 

@@ -7,7 +7,7 @@ import pytest
 
 from maildropd.mail.envelope import DEFAULT_TERMS, Terms
 from maildropd.relay import commands
-from maildropd.relay.letter import letter
+from maildropd.relay.form.letter import letter
 from tests.fakes.relay import delivery
 
 EVERYTHING = {"size", "8bitmime", "smtputf8"}

@@ -11,8 +11,8 @@ import pytest
 
 from maildropd.config.dkim import DkimConfig
 from maildropd.mail.errors import RouteMisconfigured
-from maildropd.relay.dkim import DkimSigner
-from maildropd.relay.signing import signature
+from maildropd.relay.identity.dkim import DkimSigner
+from maildropd.relay.identity.signing import signature
 from tests.fakes.clock import FakeClock
 from tests.fakes.dkim_keys import ED25519, LOCKED, RSA, WEAK, keys, record, resolver
 

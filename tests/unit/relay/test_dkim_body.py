@@ -9,7 +9,13 @@ from collections.abc import Iterator
 import pytest
 from dkim.canonicalization import Relaxed
 
-from maildropd.relay.dkim_body import NoHeader, apart, body_hash, relaxed, wire_lines
+from maildropd.relay.identity.dkim_body import (
+    NoHeader,
+    apart,
+    body_hash,
+    relaxed,
+    wire_lines,
+)
 
 BODIES = [
     b"",

@@ -9,7 +9,7 @@ import pytest
 
 from maildropd.config.relay import RelayConfig
 from maildropd.mail.identity_events import CertificateEnding
-from maildropd.relay.expiry import OwnCertificate, not_after
+from maildropd.relay.identity.expiry import OwnCertificate, not_after
 from tests.fakes.certificates import certificates
 from tests.fakes.clock import FakeClock
 from tests.fakes.journal import FakeJournal

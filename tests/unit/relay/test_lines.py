@@ -3,7 +3,7 @@
 
 import pytest
 
-from maildropd.relay.lines import LongLines, has_long_line, lines
+from maildropd.relay.form.lines import LongLines, has_long_line, lines
 
 TEXTS = [
     ("short lines", b"x" * 60 + b"\r\n", 40),

@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from maildropd.relay.local_form import field, mbox_form, unix_lines
+from maildropd.relay.local.local_form import field, mbox_form, unix_lines
 
 MAILS = [
     b"",

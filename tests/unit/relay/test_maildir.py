@@ -13,7 +13,7 @@ import pytest
 from maildropd.host import durable
 from maildropd.mail.errors import RouteError, StoreUnusable
 from maildropd.mail.outcome import Disposition
-from maildropd.relay.maildir import MaildirTransport
+from maildropd.relay.local.maildir import MaildirTransport
 from tests.crash.failing_os import FailingOs
 from tests.fakes.relay import alive, delivery
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 from maildropd.mail.envelope import Submitter, Terms
 from maildropd.mail.outcome import Disposition
 from maildropd.relay.base import Delivery
-from maildropd.relay.nowhere import NowhereTransport
+from maildropd.relay.local.nowhere import NowhereTransport
 from tests.fakes.relay import alive, delivery
 
 

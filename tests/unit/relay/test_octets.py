@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from maildropd.relay.octets import wire_blocks, wire_form
+from maildropd.relay.form.octets import wire_blocks, wire_form
 
 EXAMPLES = [
     (b"", b".\r\n"),

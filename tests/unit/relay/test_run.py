@@ -16,7 +16,7 @@ from maildropd.mail.envelope import Terms
 from maildropd.mail.errors import RouteError, StoreUnusable
 from maildropd.mail.outcome import Disposition, Outcome
 from maildropd.relay.base import Delivery
-from maildropd.relay.run import CommandTransport
+from maildropd.relay.local.run import CommandTransport
 from tests.fakes.relay import LONG, SOON, alive, delivery
 
 DELIVERED, DEFERRED, FAILED = Disposition

@@ -5,8 +5,8 @@ import base64
 
 import pytest
 
-from maildropd.relay import sasl
-from maildropd.relay.sasl import Mechanism, NotSasl
+from maildropd.relay.identity import sasl
+from maildropd.relay.identity.sasl import Mechanism, NotSasl
 
 USER = b"user@example.com"
 TOKEN = b"vF9dft4qmTc2Nvb3RlckBhbHRhdmlzdGEuY29tCg=="

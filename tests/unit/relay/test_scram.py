@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from maildropd.relay.scram import (
+from maildropd.relay.identity.scram import (
     Binding,
     Keys,
     SaltedPassword,

@@ -5,8 +5,8 @@ import re
 
 import pytest
 
-from maildropd.relay.octets import canonical
-from maildropd.relay.seven_bit import Unconvertible, converted, plan
+from maildropd.relay.form.octets import canonical
+from maildropd.relay.form.seven_bit import Unconvertible, converted, plan
 from tests.fakes.mail_reader import seen
 
 _OPTIONAL = re.compile(r'["\\]| *(?=[<:])')

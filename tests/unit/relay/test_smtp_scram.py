@@ -11,7 +11,7 @@ import pytest
 
 from maildropd.config.relay import Auth, Tls
 from maildropd.mail.errors import RouteError, RouteMisconfigured
-from maildropd.relay.login import Login
+from maildropd.relay.identity.login import Login
 from tests.fakes.actions import Action, Peer, reply, usual
 from tests.fakes.certificates import certificates
 from tests.fakes.relay import alive, delivery, transport

@@ -11,7 +11,7 @@ from maildropd.config.dkim import DkimConfig
 from maildropd.host.clock import SystemClock
 from maildropd.mail.errors import RouteMisconfigured
 from maildropd.mail.outcome import Disposition
-from maildropd.relay.dkim import DkimSigner
+from maildropd.relay.identity.dkim import DkimSigner
 from maildropd.relay.session import Identity
 from maildropd.relay.smtp import SmtpTransport
 from tests.fakes.clock import FakeClock

@@ -9,7 +9,7 @@ import pytest
 
 from maildropd.config.relay import Auth, Tls
 from maildropd.mail.errors import RouteError, RouteMisconfigured
-from maildropd.relay.login import Login
+from maildropd.relay.identity.login import Login
 from tests.fakes.actions import reply
 from tests.fakes.relay import alive, delivery, transport
 from tests.fakes.smtp_server import SmtpServer

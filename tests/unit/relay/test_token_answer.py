@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from maildropd.relay.token_answer import TokenTrouble, understood
+from maildropd.relay.identity.token_answer import TokenTrouble, understood
 
 SECRETS = ("refresh-me-0123456789", "client-secret-of-ours")
 GIVEN = {"access_token": "ya29.abc", "token_type": "Bearer", "expires_in": 3599}

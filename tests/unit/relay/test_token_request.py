@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from maildropd.relay import token_request
-from maildropd.relay.token_answer import TokenTrouble
-from maildropd.relay.token_request import Endpoint
+from maildropd.relay.identity import token_request
+from maildropd.relay.identity.token_answer import TokenTrouble
+from maildropd.relay.identity.token_request import Endpoint
 from tests.fakes.certificates import certificates
 from tests.fakes.token_endpoint import Reaction, TokenEndpoint, answer, raw
 

@@ -19,9 +19,9 @@ from maildropd.mail.identity_events import (
     TokenRenewed,
     TokenRevoked,
 )
-from maildropd.relay.token_answer import Answer, TokenTrouble
-from maildropd.relay.token_state import TokenState
-from maildropd.relay.tokens import RenewedTokens, TokenFile
+from maildropd.relay.identity.token_answer import Answer, TokenTrouble
+from maildropd.relay.identity.token_state import TokenState
+from maildropd.relay.identity.tokens import RenewedTokens, TokenFile
 from tests.fakes.clock import FakeClock
 from tests.fakes.journal import FakeJournal
 from tests.fakes.relay import alive

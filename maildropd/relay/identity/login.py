@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from maildropd.relay.base import Alive
-from maildropd.relay.scram import SaltedPassword
+from maildropd.relay.identity.scram import SaltedPassword
 
 
 class Tokens(Protocol):

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, cast
 from urllib.parse import urlencode, urlsplit
 
-from maildropd.relay.token_answer import Answer, TokenTrouble, understood
+from maildropd.relay.identity.token_answer import Answer, TokenTrouble, understood
 
 LIMIT = 20.0  # seconds for one request, the look-up of the name aside
 _LONGEST = 128 * 1024  # octets of an answer with its header

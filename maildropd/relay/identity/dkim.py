@@ -19,8 +19,8 @@ from maildropd.mail.address import addresses
 from maildropd.mail.errors import BadAddress, Malformed, RouteMisconfigured
 from maildropd.mail.message import Field, fields
 from maildropd.mail.reply import Reply
-from maildropd.relay.dkim_body import body_hash
-from maildropd.relay.dkim_key import Key, KeyFile, NoKey
+from maildropd.relay.identity.dkim_body import body_hash
+from maildropd.relay.identity.dkim_key import Key, KeyFile, NoKey
 
 _NAME = b"DKIM-Signature"
 _RELAXED = b"relaxed/relaxed"

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from maildropd.host import durable
-from maildropd.relay.token_answer import usable
+from maildropd.relay.identity.token_answer import usable
 
 _LONGEST = 64 * 1024
 

@@ -6,15 +6,15 @@ import re
 from collections.abc import Callable, Mapping
 from enum import StrEnum
 
-from maildropd.relay.encodings import (
+from maildropd.relay.form.encodings import (
     Base64,
     Encoder,
     QuotedPrintable,
     Requoted,
     Rewrapped,
 )
-from maildropd.relay.lines import LIMIT
-from maildropd.relay.part import Kind, Part
+from maildropd.relay.form.lines import LIMIT
+from maildropd.relay.form.part import Kind, Part
 
 _PRINTABLE = bytes(range(32, 127)) + b"\t\r\n"
 _BASE64 = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/= \t\r\n"

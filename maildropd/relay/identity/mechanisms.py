@@ -7,10 +7,10 @@ from dataclasses import dataclass, field, replace
 from maildropd.config.relay import Auth, RelayConfig
 from maildropd.mail.errors import RouteMisconfigured
 from maildropd.mail.reply import Reply
-from maildropd.relay import sasl
-from maildropd.relay.binding import binding
-from maildropd.relay.login import Login
-from maildropd.relay.scram import Binding, Scram
+from maildropd.relay.identity import sasl
+from maildropd.relay.identity.binding import binding
+from maildropd.relay.identity.login import Login
+from maildropd.relay.identity.scram import Binding, Scram
 from maildropd.relay.wire import Wire
 
 # SCRAM shows the password to nobody.  Under TLS it may also be said as it is;

@@ -21,7 +21,7 @@ from dkim.crypto import UnparsableKeyError, parse_private_key
 from maildropd.config.dkim import DkimConfig
 from maildropd.host import credentials
 from maildropd.host.credentials import SecretUnavailable
-from maildropd.relay.der import Malformed, children, element
+from maildropd.relay.identity.der import Malformed, children, element
 
 RSA = b"rsa-sha256"
 ED25519 = b"ed25519-sha256"

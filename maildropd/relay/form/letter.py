@@ -13,10 +13,10 @@ from itertools import chain
 from maildropd.mail.envelope import DEFAULT_TERMS, Terms
 from maildropd.mail.reply import Reply
 from maildropd.relay.base import Delivery
-from maildropd.relay.lines import LongLines, has_long_line
-from maildropd.relay.octets import DOT, wire_blocks, wire_form
-from maildropd.relay.seven_bit import Unconvertible, converted, plan
-from maildropd.relay.signing import Signer, signature
+from maildropd.relay.form.lines import LongLines, has_long_line
+from maildropd.relay.form.octets import DOT, wire_blocks, wire_form
+from maildropd.relay.form.seven_bit import Unconvertible, converted, plan
+from maildropd.relay.identity.signing import Signer, signature
 
 _SMALL = 256 * 1024
 

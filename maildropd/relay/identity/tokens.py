@@ -25,9 +25,9 @@ from maildropd.mail.identity_events import (
 from maildropd.mail.reply import Reply
 from maildropd.relay.base import Alive
 from maildropd.relay.connect import RESOLVER_LIMIT
-from maildropd.relay.token_answer import Answer, TokenTrouble, usable
-from maildropd.relay.token_request import LIMIT
-from maildropd.relay.token_state import Kept, TokenState
+from maildropd.relay.identity.token_answer import Answer, TokenTrouble, usable
+from maildropd.relay.identity.token_request import LIMIT
+from maildropd.relay.identity.token_state import Kept, TokenState
 
 _AHEAD = timedelta(minutes=10)  # renew this long before the end
 _PAUSE = timedelta(seconds=30)  # between two requests, when the first failed

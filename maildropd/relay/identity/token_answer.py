@@ -10,7 +10,7 @@ from datetime import timedelta
 from typing import Any
 
 from maildropd.mail.reply import Reply
-from maildropd.relay.quoting import repeats
+from maildropd.relay.identity.quoting import repeats
 
 _TOKEN = re.compile(r"[!-~]{1,8192}")  # one AUTH command holds no more
 _UNSAID = timedelta(minutes=10)  # how long a token lives that does not say so

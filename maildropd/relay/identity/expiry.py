@@ -13,7 +13,7 @@ from maildropd.host.clock import Clock
 from maildropd.host.credentials import SecretUnavailable
 from maildropd.mail.event import Journal
 from maildropd.mail.identity_events import CertificateEnding
-from maildropd.relay.der import Malformed, children, element
+from maildropd.relay.identity.der import Malformed, children, element
 
 _BEFORE = timedelta(days=14)
 _EACH = timedelta(days=1)

@@ -11,10 +11,10 @@ from dataclasses import dataclass, field, replace
 from maildropd.config.relay import Auth, RelayConfig
 from maildropd.mail.errors import RouteError, RouteMisconfigured
 from maildropd.mail.reply import Reply
-from maildropd.relay.login import Login
-from maildropd.relay.mechanisms import Choice, choose, mechanism
-from maildropd.relay.quoting import WITHHELD, repeats
-from maildropd.relay.sasl import Mechanism, NotSasl, Unproven
+from maildropd.relay.identity.login import Login
+from maildropd.relay.identity.mechanisms import Choice, choose, mechanism
+from maildropd.relay.identity.quoting import WITHHELD, repeats
+from maildropd.relay.identity.sasl import Mechanism, NotSasl, Unproven
 from maildropd.relay.wire import OUT_OF_STEP, ConnectionLost, Said, Wire
 
 

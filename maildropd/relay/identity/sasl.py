@@ -11,7 +11,7 @@ import hmac
 import re
 from typing import Protocol
 
-from maildropd.relay.scram import Scram, ScramTrouble
+from maildropd.relay.identity.scram import Scram, ScramTrouble
 
 _STATUS = re.compile(rb'"status"\s*:\s*"([A-Za-z0-9_]{1,40})"')
 

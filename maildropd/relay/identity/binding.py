@@ -8,8 +8,8 @@ import hashlib
 import ssl
 from collections.abc import Mapping
 
-from maildropd.relay.der import Malformed, children, element
-from maildropd.relay.scram import Binding
+from maildropd.relay.identity.der import Malformed, children, element
+from maildropd.relay.identity.scram import Binding
 
 # The hash of a certificate's own signature; MD5 and SHA-1 count as SHA-256
 # (RFC 5929 section 4.1).  Others, as Ed25519, have none that is agreed on.

@@ -10,8 +10,8 @@ import re
 from binascii import b2a_base64
 from collections.abc import Iterator
 
-from maildropd.relay.lines import LIMIT
-from maildropd.relay.part import field_name
+from maildropd.relay.form.lines import LIMIT
+from maildropd.relay.form.part import field_name
 
 _TEXT = frozenset(
     (

@@ -7,7 +7,7 @@ refuse it, and others cut it somewhere.
 
 from collections.abc import Iterable, Iterator
 
-from maildropd.relay.octets import canonical
+from maildropd.relay.form.octets import canonical
 
 LIMIT = 998  # octets of a line, its CR LF not counted (RFC 5322 2.1.1)
 _PIECE = 64 * 1024

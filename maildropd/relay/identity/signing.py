@@ -4,7 +4,7 @@
 from collections.abc import Callable, Iterator
 from typing import Protocol
 
-from maildropd.relay.dkim_body import NoHeader, apart, wire_lines
+from maildropd.relay.identity.dkim_body import NoHeader, apart, wire_lines
 
 
 class Signer(Protocol):

@@ -17,7 +17,7 @@ from maildropd.mail.errors import RouteError
 from maildropd.mail.outcome import Outcome
 from maildropd.mail.reply import Reply
 from maildropd.relay.base import Alive, Delivery
-from maildropd.relay.local_form import field, return_path, unix_lines
+from maildropd.relay.local.local_form import field, return_path, unix_lines
 
 _LIMIT = timedelta(minutes=2)  # for one message; a disk may be slow
 _PARTS = (".", "tmp", "new", "cur")

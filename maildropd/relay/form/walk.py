@@ -10,7 +10,7 @@ from dataclasses import replace
 from enum import Enum, auto
 from typing import NamedTuple
 
-from maildropd.relay.part import Kind, Odd, Part, part
+from maildropd.relay.form.part import Kind, Odd, Part, part
 
 _HEADER_LIMIT = 4 * 1024 * 1024
 _PARTS_LIMIT = 10_000

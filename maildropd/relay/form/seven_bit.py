@@ -10,12 +10,12 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from maildropd.relay.encodings import Encoder
-from maildropd.relay.field_words import Unspeakable, folded, in_ascii
-from maildropd.relay.lines import lines
-from maildropd.relay.part import Kind, Odd, Part, field_name, raw_fields
-from maildropd.relay.tally import ENCODERS, Tally, Way
-from maildropd.relay.walk import Piece, Place, walk
+from maildropd.relay.form.encodings import Encoder
+from maildropd.relay.form.field_words import Unspeakable, folded, in_ascii
+from maildropd.relay.form.lines import lines
+from maildropd.relay.form.part import Kind, Odd, Part, field_name, raw_fields
+from maildropd.relay.form.tally import ENCODERS, Tally, Way
+from maildropd.relay.form.walk import Piece, Place, walk
 
 Content = Callable[[], Iterator[bytes]]
 

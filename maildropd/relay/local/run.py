@@ -21,7 +21,7 @@ from maildropd.mail.outcome import Outcome, Sign
 from maildropd.mail.reply import Reply
 from maildropd.mail.verp import sender_for
 from maildropd.relay.base import Alive, Delivery
-from maildropd.relay.local_form import field, return_path, unix_lines
+from maildropd.relay.local.local_form import field, return_path, unix_lines
 from maildropd.relay.refusal import cut, doubt
 
 TIME_LIMIT = timedelta(minutes=10)
