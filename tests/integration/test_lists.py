@@ -128,7 +128,8 @@ def test_signed_letters_do_not_and_are_told_why(
 
     assert failed["MAILDROP_DSN"] == "5.6.3"
     assert "signed" in failed["MAILDROP_REPLY"]
-    assert not old.delivered
+    # All that may have come is our word to the list's owner.
+    assert all(each.mail.startswith(b"MAIL FROM:<>") for each in old.delivered)
 
 
 def test_recipients_go_as_many_at_a_time_as_was_said(

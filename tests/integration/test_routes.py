@@ -61,7 +61,8 @@ def test_each_recipient_goes_the_way_of_the_first_route_that_fits(
     [gone] = daemon.wait_for("RecipientFailed")
     [later] = daemon.wait_for("RecipientDeferred")
 
-    assert arrived(server) == ["b@x.example"]
+    told = "a@example.org"  # that there is no such user
+    assert [each for each in arrived(server) if each != told] == ["b@x.example"]
     assert arrived(other) == ["b@a.inside.example"]
     assert len(os.listdir(tmp_path / "box" / "new")) == 1
     said = {e["MAILDROP_RECIPIENT"]: e for e in daemon.of("RecipientDelivered")}

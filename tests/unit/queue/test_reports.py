@@ -99,6 +99,7 @@ def test_a_report_is_a_message_like_any_other_without_a_sender(desk: Desk) -> No
     assert accepted.queue_id == bounced.bounce
     assert (accepted.sender, accepted.submitter) == ("", "bounce")
     assert [to for name, to, _ in desk.relay.seen if name == bounced.bounce] == [(ANN,)]
+    desk.journal.wait_for(MessageDone, 2)
     assert desk.store.counts() == {} or not any(desk.store.counts().values())
 
 
