@@ -175,22 +175,20 @@ def test_two_instances_live_side_by_side(host: Host, smarthost: Postfix) -> None
     )
 
 
-def test_what_is_refused_stays_in_sight_until_somebody_removes_it(
-    host: Host, smarthost: Postfix
-) -> None:
+def test_what_is_refused_is_told_to_its_sender(host: Host, smarthost: Postfix) -> None:
     host.start()
 
     write(host, f"bob@example.test, {REFUSED}")
 
-    until(lambda: smarthost.count() == 1)
+    until(lambda: smarthost.count() == 2)
     (told,) = host.until_said(RecipientFailed.event_id)
-    (message,) = host.queue()
-    shown = host.ctl("show", told["MAILDROP_QUEUE_ID"])
-    assert "550" in shown
-    assert "no such user here" in shown
-    assert "bob@example.test" not in f"{shown}{message}", "who has it is done with"
-    host.ctl("remove", told["MAILDROP_QUEUE_ID"])
-    assert host.queue() == []
+    (report,) = [each for each in smarthost.mails() if not each.sender]
+    assert report.recipient == "alice@drop.test"
+    assert report.field("Message-ID").startswith(f"<{told['MAILDROP_BOUNCE']}.")
+    assert f"Final-Recipient: rfc822; {REFUSED}".encode() in report.content
+    assert b"no such user here" in report.content
+    assert b"bob@example.test" not in report.body.partition(b"Its header")[0]
+    until(lambda: host.queue() == [])
 
 
 def test_what_is_deferred_is_tried_again_alone(host: Host, smarthost: Postfix) -> None:
