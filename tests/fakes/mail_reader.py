@@ -58,9 +58,11 @@ def _fields(one: "Message[str, str]") -> Iterator[tuple[str, str]]:
 
 def read(value: str) -> str:
     """Return a field's value as a person reads it, folds taken out."""
-    value = value.replace("\r\n", "").replace("\n", "")
+    # A character for each octet: the decoder would write others as escapes.
+    octets = value.encode("utf-8", "surrogateescape")
+    plain = octets.replace(b"\r\n", b"").replace(b"\n", b"").decode("latin-1")
     words = [
-        words if isinstance(words, bytes) else words.encode("utf-8", "surrogateescape")
-        for words, _ in decode_header(value)
+        words if isinstance(words, bytes) else words.encode("latin-1")
+        for words, _ in decode_header(plain)
     ]
     return " ".join(b"".join(words).decode("utf-8", "surrogateescape").split())

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Quoted-printable and base64, made of lines as they pass by (RFC 2045 6.7, 6.8).
+"""Quoted-printable and base64, made of lines as they pass (RFC 2045 6.7, 6.8).
 
 The line end before a boundary belongs to the boundary: each encoder is told,
 at the end, whether one follows.  No line that is made can be a boundary: none
@@ -14,6 +14,7 @@ _ROOM = 75  # octets in a line, and a sign that it goes on
 _ROW = 57  # octets that make a line of base64
 _ROWS = 100 * _ROW
 _SPECIAL = re.compile(rb"[^\t -<>-~]|[\t ]\Z")
+_HYPHENS = re.compile(rb"^--", re.MULTILINE)
 _BEYOND = re.compile(rb"[\x80-\xff]")
 _BLANKS = b" \t\r\n"
 
@@ -35,12 +36,12 @@ class QuotedPrintable:
 
     def feed(self, piece: bytes) -> bytes:
         """Encode it at once."""
-        line = piece.removesuffix(b"\r\n")
-        ends = len(line) < len(piece)
-        quick = b2a_qp(line)
-        if ends and b"--" not in quick:
-            return quick.replace(b"=\n", b"=\r\n") + b"\r\n"
-        return _broken(_SPECIAL.sub(_escaped, line), ends=ends)
+        if not piece.endswith(b"\r\n"):
+            return _broken(_SPECIAL.sub(_escaped, piece), ends=False)
+        quick = b2a_qp(piece)
+        if not _HYPHENS.search(quick):
+            return quick
+        return b"".join(map(_quoted, piece.splitlines(keepends=True)))
 
     def finish(self, *, bounded: bool) -> bytes:
         """Nothing is held: a line end means the same on either side."""
@@ -56,14 +57,15 @@ class Requoted:
         self._held = b""  # of a line that goes on: what may be half of a sign
 
     def feed(self, piece: bytes) -> bytes:
-        """Mend a line."""
-        line, self._held = self._held + piece, b""
-        if not line.endswith(b"\r\n"):
-            at = line.rfind(b"=", -2)
-            if at >= 0:
-                line, self._held = line[:at], line[at:]
-            return _broken(_BEYOND.sub(_escaped, line), ends=False)
-        return _broken(_BEYOND.sub(_escaped, line[:-2]), ends=True)
+        """Mend what needs it."""
+        text, self._held = _BEYOND.sub(_escaped, self._held + piece), b""
+        if text.endswith(b"\r\n"):
+            lines = text.splitlines(keepends=True)
+            return b"".join(_broken(line[:-2], ends=True) for line in lines)
+        at = text.rfind(b"=", -2)
+        if at >= 0:
+            text, self._held = text[:at], text[at:]
+        return _broken(text, ends=False)
 
     def finish(self, *, bounded: bool) -> bytes:
         """The last line had an end."""
@@ -84,8 +86,9 @@ class Base64:
         self._held += piece
         if len(self._held) < _ROWS + 2:
             return b""
-        octets = bytes(self._held[:_ROWS])
-        del self._held[:_ROWS]
+        whole = (len(self._held) - 2) // _ROW * _ROW
+        octets = bytes(self._held[:whole])
+        del self._held[:whole]
         self._begun = True
         return _rows(octets)
 
@@ -114,6 +117,13 @@ class Rewrapped:
         """Return the last line."""
         del bounded
         return self._held + b"\r\n" if self._held else b""
+
+
+def _quoted(line: bytes) -> bytes:
+    quick = b2a_qp(line)
+    if not _HYPHENS.search(quick):
+        return quick
+    return _broken(_SPECIAL.sub(_escaped, line[:-2]), ends=True)
 
 
 def _rows(octets: bytes) -> bytes:

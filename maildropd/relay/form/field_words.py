@@ -53,6 +53,7 @@ _FILE_NAME = re.compile(
     rb"(;\s*(?:file)?name)\s*=\s*(\"(?:[^\"\\]|\\.)*+\"|[^\s;\"]+)\s*(?=;|\Z)",
     re.IGNORECASE | re.DOTALL,
 )
+_LARGEST = 64 * 1024  # octets of a field that has to be said otherwise
 _QUOTING = re.compile(rb'\\(.)|"', re.DOTALL)
 _BEGINNING = re.compile(rb"(?:[!-9;-~]+:)?[ \t]*[^ \t]+")
 _BLANK = re.compile(rb"[ \t]")
@@ -70,6 +71,8 @@ def in_ascii(field: bytes) -> bytes:
     if field.isascii():
         return field
     name = field_name(field)
+    if len(field) > _LARGEST:
+        raise Unspeakable(f"the field {_shown(name)} is too large for that")
     head, colon, value = field.partition(b":")
     value = value.removesuffix(b"\r\n")
     if name in _TEXT or name.startswith(b"x-"):
@@ -81,9 +84,13 @@ def in_ascii(field: bytes) -> bytes:
     else:
         said = value
     if not said.isascii():
-        where = name.decode("ascii", "replace")
-        raise Unspeakable(f"the field {where} has octets that it cannot say otherwise")
+        why = "has octets that it cannot say otherwise"
+        raise Unspeakable(f"the field {_shown(name)} {why}")
     return head + colon + said + b"\r\n"
+
+
+def _shown(name: bytes) -> str:
+    return name.decode("ascii", "replace")
 
 
 def folded(field: bytes) -> bytes:

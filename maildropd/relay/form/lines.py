@@ -53,27 +53,32 @@ class LongLines:
 
 
 def lines(blocks: Iterable[bytes]) -> Iterator[bytes]:
-    """Yield lines that end in CR LF; a very long one comes in several pieces.
+    """Yield whole lines, some at a time, each with CR LF.
 
-    A piece without an end is followed by the rest of its line.  The pieces are
-    the same however the octets come.
+    A line that is too long comes alone; a very long one in several pieces, of
+    which the last has the end.  These are the same however the octets come.
     """
     held, unended = b"", False
     for block in blocks:
         octets, held = held + block, b""
         after = b"\r" if octets.endswith(b"\r") else b""  # its LF may come next
-        found = canonical(octets.removesuffix(after)).splitlines(keepends=True)
-        if found and not found[-1].endswith(b"\n"):
-            held = found.pop()
-        for line in found:
-            yield from _cut(line)
+        octets = canonical(octets.removesuffix(after))
+        end = octets.rfind(b"\n") + 1
+        whole, rest = octets[:end], octets[end:]
+        if whole:
+            yield from _apart(whole) if unended or has_long_line(whole) else (whole,)
             unended = False
-        *pieces, held = _cut(held)
+        *pieces, held = _cut(rest)
         yield from pieces
         unended = unended or bool(pieces)
         held += after
     if held or unended:
         yield from _cut(held.removesuffix(b"\r") + b"\r\n")
+
+
+def _apart(whole: bytes) -> Iterator[bytes]:
+    for line in whole.splitlines(keepends=True):
+        yield from _cut(line)
 
 
 def _cut(line: bytes) -> list[bytes]:

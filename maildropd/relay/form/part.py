@@ -17,6 +17,7 @@ _PARAMETER = re.compile(
     rb"\s*(%s)\s*=\s*([^\s;\"()]+|\"(?:[^\"\\]|\\.)*+\")\s*(?:;|\Z)" % _TOKEN, re.DOTALL
 )
 _WORD = re.compile(rb"\s*([0-9A-Za-z-]+)\s*\Z")
+_FIELDS_LIMIT = 25_000
 _NO_MEDIA = ("", "unknown")  # nothing was said; what was said is not understood
 _PLAIN = frozenset(("", "7bit", "8bit", "binary"))
 _SIGNATURES = frozenset(
@@ -90,6 +91,8 @@ def raw_fields(header: bytes) -> list[bytes]:
         elif not (line.startswith((b" ", b"\t")) and starts):
             raise Odd("a line of a header is no field")
         at += len(line)
+        if len(starts) > _FIELDS_LIMIT:
+            raise Odd(f"a header has more than {_FIELDS_LIMIT} fields")
     ends = [*starts[1:], at]
     # Slices: one field may have a million folds, and a sum would copy each time.
     return [header[start:end] for start, end in zip(starts, ends, strict=False)]

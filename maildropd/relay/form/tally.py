@@ -13,13 +13,13 @@ from maildropd.relay.form.encodings import (
     Requoted,
     Rewrapped,
 )
-from maildropd.relay.form.lines import LIMIT
+from maildropd.relay.form.lines import has_long_line
 from maildropd.relay.form.part import Kind, Part
 
 _PRINTABLE = bytes(range(32, 127)) + b"\t\r\n"
 _BASE64 = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/= \t\r\n"
 # An = without its two digits is read in several ways; a piece may end within one.
-_NO_SIGN = re.compile(rb"=(?![0-9A-Fa-f]{2}|[ \t]*\Z|[0-9A-Fa-f]\Z)")
+_NO_SIGN = re.compile(rb"=(?![0-9A-Fa-f]{2}|[ \t]*(?:\r\n|\Z)|[0-9A-Fa-f]\Z)")
 
 
 class Way(StrEnum):
@@ -40,7 +40,7 @@ ENCODERS: Mapping[Way, Callable[[], Encoder]] = {
 
 
 class Tally:
-    """Looks at the lines of one part, or at pieces of them."""
+    """Looks at the lines of one part."""
 
     def __init__(self, part: Part) -> None:
         """Begin with nothing seen."""
@@ -50,22 +50,19 @@ class Tally:
         self._octets = 0
         self._strange = 0  # octets that quoted-printable has to mark
         self._foreign = False  # octets that its encoding does not know
-        self._open = 0  # octets of the line that has not ended yet
         self._utf8 = True
         self._decoder = codecs.getincrementaldecoder("utf-8")()
 
     def add(self, octets: bytes) -> None:
-        """Look at the next piece."""
+        """Look at some more lines, or at a piece of one."""
         self._octets += len(octets)
-        self._open += len(octets)
-        ends = octets.endswith(b"\n")
-        self.long |= self._open - 2 * ends > LIMIT
-        self._open = 0 if ends else self._open
+        # A very long line comes in pieces.
+        self.long = self.long or not octets.endswith(b"\n") or has_long_line(octets)
         self._strange += len(octets.translate(None, _PRINTABLE))
         if self.part.encoding == "base64":
             self._foreign |= bool(octets.translate(None, _BASE64))
         elif self.part.encoding == "quoted-printable":
-            self._foreign |= _NO_SIGN.search(octets.rstrip(b"\r\n")) is not None
+            self._foreign |= _NO_SIGN.search(octets) is not None
         if not octets.isascii():
             self.eight_bit = True
         if self.eight_bit and self._utf8:

@@ -21,7 +21,7 @@ class Place(Enum):
     """Where octets stand."""
 
     HEADER = auto()  # all of it, with the empty line behind it, if there is one
-    TEXT = auto()  # one line of a part, or a piece of one
+    TEXT = auto()  # lines of a part, or a piece of one
     BETWEEN = auto()  # a boundary, or text that is in no part
 
 
@@ -48,53 +48,81 @@ class _Walker:
         self._leaf: Part | None = None
         self._number = 0
         self._fresh = True  # the next piece begins a line
+        self._bounds: frozenset[bytes] = frozenset()  # lines that end a part now
 
-    def feed(self, line: bytes) -> Iterator[Piece]:
-        fresh, self._fresh = self._fresh, line.endswith(b"\n")
-        if fresh and line.startswith(b"--") and (found := self._bounded(line)):
-            yield from self._bound(line, found)
-        elif self._header is not None:
-            self._header += line
+    def feed(self, lines: bytes) -> Iterator[Piece]:
+        """Take whole lines, or a piece of one."""
+        fresh, self._fresh = self._fresh, lines.endswith(b"\n")
+        at = 0
+        while at < len(lines):
+            if not fresh:  # a long line goes on: it is no boundary, and ends no header
+                yield from self._text(lines)
+                return
+            end = lines.find(b"\n", at) + 1 or len(lines)
+            if self._is_bound(lines, at):
+                yield from self._bound(lines[at:end])
+            elif self._header is not None:
+                yield from self._text(lines[at:end])
+                if lines[at:end] == b"\r\n":
+                    yield self._headed()
+            else:
+                end = self._end_of_text(lines, at)
+                yield from self._text(lines[at:end])
+            at = end
+
+    def _is_bound(self, lines: bytes, at: int) -> bool:
+        if not (self._bounds and lines.startswith(b"--", at)):
+            return False
+        end = lines.find(b"\n", at) + 1
+        return lines[at:end].rstrip(b" \t\r\n") in self._bounds
+
+    def _end_of_text(self, lines: bytes, at: int) -> int:
+        while self._bounds and (at := lines.find(b"\n--", at) + 1):
+            if self._is_bound(lines, at):
+                return at
+        return len(lines)
+
+    def _text(self, octets: bytes) -> Iterator[Piece]:
+        if self._header is not None:
+            self._header += octets
             if len(self._header) > _HEADER_LIMIT:
                 raise Odd("a header is too large")
-            if fresh and line == b"\r\n":
-                yield self._headed()
         elif self._leaf is not None:
-            yield Piece(Place.TEXT, line, self._leaf)
+            yield Piece(Place.TEXT, octets, self._leaf)
         else:
-            yield Piece(Place.BETWEEN, line, self._above[-1])
+            yield Piece(Place.BETWEEN, octets, self._above[-1])
 
     def end(self) -> Iterator[Piece]:
         if self._header:
             yield self._headed()
 
-    def _bounded(self, line: bytes) -> tuple[int, bool] | None:
-        """Return which multipart a line is a boundary of, and whether its last.
-
-        The outermost one counts: what is inside of it ends with it.
-        """
-        said = line[2:].rstrip(b" \t\r\n")
-        for depth, one in enumerate(self._above):
-            if one.kind is Kind.MULTIPART and said.startswith(one.boundary):
-                rest = said[len(one.boundary) :]
-                if rest in (b"", b"--"):
-                    return depth, rest == b"--"
-        return None
-
-    def _bound(self, line: bytes, found: tuple[int, bool]) -> Iterator[Piece]:
-        depth, last = found
+    def _bound(self, line: bytes) -> Iterator[Piece]:
+        """End what a boundary ends; of several, the outermost one counts."""
         if self._header:
             yield self._headed()
-        bounded = self._above[depth]
+        said = line[2:].rstrip(b" \t\r\n")
+        depth = next(
+            at
+            for at, one in enumerate(self._above)
+            if _is_open(one) and said in (one.boundary, one.boundary + b"--")
+        )
+        bounded, inside = self._above[depth], self._above[depth + 1 :]
         del self._above[depth + 1 :]
-        self._leaf, self._header = None, None
+        self._leaf = None
         yield Piece(Place.BETWEEN, line, bounded)
-        if not last:
-            self._header = bytearray()
-            return
-        # What follows is an epilogue: it belongs to the part, which has no
-        # boundary any more.
-        self._above[depth] = replace(bounded, kind=Kind.SEALED)
+        last = said != bounded.boundary
+        self._header = None if last else bytearray()
+        if last:
+            # What follows is an epilogue: it belongs to the part, which has no
+            # boundary any more.
+            self._above[depth] = replace(bounded, kind=Kind.SEALED)
+        if last or inside:
+            self._look_out()
+
+    def _look_out(self) -> None:
+        """Look for the boundaries of what is open now."""
+        opened = [b"--" + one.boundary for one in self._above if _is_open(one)]
+        self._bounds = frozenset([*opened, *(bound + b"--" for bound in opened)])
 
     def _headed(self) -> Piece:
         header, self._header = bytes(self._header or b""), None
@@ -105,8 +133,13 @@ class _Walker:
         found = part(self._number, header, above)
         if found.kind in (Kind.MULTIPART, Kind.MESSAGE):
             self._above.append(found)
+            self._look_out()
         else:
             self._leaf = found
         if found.kind is Kind.MESSAGE:
             self._header = bytearray()
         return Piece(Place.HEADER, header, found)
+
+
+def _is_open(part: Part) -> bool:
+    return part.kind is Kind.MULTIPART

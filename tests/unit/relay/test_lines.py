@@ -59,7 +59,8 @@ def test_lines_are_the_same_however_the_octets_come(step: int) -> None:
     found = list(lines(blocks))
 
     whole = [b"a", b"", b"b", b"c", b"d", b"", b".", b"e"]
-    assert found == [line + b"\r\n" for line in whole]
+    assert b"".join(found) == b"".join(line + b"\r\n" for line in whole)
+    assert all(some.endswith(b"\r\n") for some in found)
 
 
 @pytest.mark.parametrize("end", [b"", b"\r", b"\n", b"\r\n", b"\nx", b"\rx"])
