@@ -57,7 +57,7 @@ def test_each_recipient_goes_the_way_of_the_first_route_that_fits(
 
     put(daemon, "gone@x.example", "later@x.example", "b@away.example")
     put(daemon, "box-1@x.example", "b@a.inside.example", "b@x.example")
-    daemon.wait_for("MessageDone", 4)
+    daemon.wait_for("MessageDone", 6)  # one tells the sender
     [gone] = daemon.wait_for("RecipientFailed")
     [later] = daemon.wait_for("RecipientDeferred")
 
