@@ -109,7 +109,8 @@ class Transaction:
 
     def _fits(self) -> bool:
         """Make the content one that this server takes, if that can be."""
-        self._wire.alive(self._config.data_timeout)  # a large one may take a while
+        if not fits(self._letter, self._wire.esmtp_features):
+            self._wire.alive(self._config.data_timeout)  # a large one takes a while
         fitted = fit(self._letter, self._wire.esmtp_features)
         if isinstance(fitted, Reply):
             self._give(self._undecided(), Outcome.of(fitted, self._relay))

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.fakes.actions import reply
 from tests.fakes.mail_reader import seen
 from tests.fakes.smtp_server import SmtpServer
 from tests.integration.daemon import DaemonProcess
@@ -123,13 +124,30 @@ def test_signed_letters_do_not_and_are_told_why(
         signed = b"DKIM-Signature: v=1; d=example.org\n" + EIGHT
         sendmail(daemon, "-f", SENDER, NAMES[0], message=signed)
         [failed] = daemon.wait_for("RecipientFailed")
+        old.wait(lambda server: bool(server.delivered), 30)
     finally:
         daemon.stop()
 
     assert failed["MAILDROP_DSN"] == "5.6.3"
     assert "signed" in failed["MAILDROP_REPLY"]
-    # All that may have come is our word to the list's owner.
-    assert all(each.mail.startswith(b"MAIL FROM:<>") for each in old.delivered)
+    [bounce] = old.delivered
+    assert bounce.mail.startswith(b"MAIL FROM:<> ")
+    assert b"it is signed" in b" ".join(bounce.content.split())
+
+
+def test_a_bounce_of_a_list_says_by_its_address_whom_it_is_about(
+    tmp_path: Path, old: SmtpServer
+) -> None:
+    old.on("rcpt", reply("550 5.1.1 unknown"), matching="TO:<u1@example.net>")
+    daemon = started(tmp_path, old)
+    try:
+        sendmail(daemon, "-XV", "-f", SENDER, "--", *NAMES[:3])
+        old.wait(lambda server: len(server.delivered) == 3, 30)
+    finally:
+        daemon.stop()
+
+    returned = [one.recipients for one in old.delivered if b"FROM:<>" in one.mail]
+    assert returned == [("bounces+u1=example.net@lists.example.org",)]
 
 
 def test_recipients_go_as_many_at_a_time_as_was_said(
