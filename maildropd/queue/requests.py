@@ -64,6 +64,7 @@ def shown(message: MessageView, on_wall: OnWall) -> Answer:
         "message_id": envelope.message_id,
         "ret": envelope.ret or None,
         "envid": envelope.envid or None,
+        "verp": envelope.verp or None,
         "recipients": [_recipient(each, on_wall) for each in message.recipients],
     }
 

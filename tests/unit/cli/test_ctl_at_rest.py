@@ -93,6 +93,7 @@ def test_programs_get_one_object_a_line(folder: Path, ctl: Ctl) -> None:
         "message_id",
         "ret",
         "envid",
+        "verp",
         "recipients",
     }
 

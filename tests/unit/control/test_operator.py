@@ -124,6 +124,7 @@ def test_a_message_is_shown_with_all_that_is_known(
         "message_id": "<1@example.org>",
         "ret": None,
         "envid": None,
+        "verp": None,
         "recipients": [
             {
                 "address": "bob@example.net",
