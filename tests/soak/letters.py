@@ -41,7 +41,7 @@ def letter(seed: int, number: int, size: str) -> Letter:
     body = _body(dice, size)
     if in_header:
         open_ones = [each for each in recipients if each not in hidden]
-        own = [*head, f"From: {sender}", f"To: {', '.join(open_ones)}"]
+        own = [*head, f"From: {sender}", "To: " + ",\n ".join(open_ones)]
         kept = _joined(own, body)
         secret = ["Bcc: " + ",\n ".join(hidden)] if hidden else []
         octets = _joined([own[0], *secret, *own[1:]], body)

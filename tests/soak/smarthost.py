@@ -18,6 +18,7 @@ from tests.soak.letters import KEY, digest
 from tests.soak.moods import Habit, habits
 
 _EXTENSIONS = ("PIPELINING", "8BITMIME", "SIZE 26214400", "ENHANCEDSTATUSCODES")
+_REPORT = b"\r\nContent-Type: multipart/report;"
 _MANNERS = Manners(extensions=_EXTENSIONS, tls=None, implicit=False, users={})
 
 
@@ -92,7 +93,7 @@ class Smarthost:
         if thread in self._rejecting:
             self._rejecting.discard(thread)
             self._books.refuse(taken.recipients)
-        if taken.kept and b"<>" in taken.mail:
+        if taken.kept and _REPORT in taken.content[:4096]:
             self._books.reported(_report(taken))
         elif taken.kept:
             found = KEY.search(taken.content[:4096])
