@@ -84,6 +84,7 @@ class RelayConfig:
     max_recipients: int = 100  # in one transaction
     max_messages: int = 0  # messages on one connection; 0: no limit
     rate: Rate | None = None
+    chunking: bool = True
     wait_interval: timedelta = timedelta(0)
     connect_timeout: timedelta = timedelta(seconds=30)
     greeting_timeout: timedelta = timedelta(minutes=5)

@@ -35,11 +35,14 @@ class Dialogue:
         self.said: list[Said] = []  # to MAIL, to each RCPT, to DATA
         self._wire = wire
         self._config = config
+        self._rcpts = 0
         self._announced = 0  # commands that were sent, and not answered yet
+        # Then nothing is said before the content: it names its size instead.
+        self.chunked = config.chunking and "chunking" in wire.esmtp_features
 
     def announce(self, mail: bytes, rcpts: list[bytes]) -> bytes:
         """Return the whole envelope, to be sent by others; b"" if it cannot be."""
-        lines = [mail, *rcpts, _DATA]
+        lines = self._lines(mail, rcpts)
         if "pipelining" not in self._wire.esmtp_features or len(lines) > _GROUP:
             return b""
         self._announced = len(lines)
@@ -47,7 +50,7 @@ class Dialogue:
 
     def hear(self) -> bool:
         """Take the answers to what was announced; return what ``say`` returns."""
-        self._hear(self._announced, self._announced)
+        self._hear(self._announced)
         return self._is_granted()
 
     def say(self, mail: bytes, rcpts: list[bytes]) -> bool:
@@ -63,16 +66,22 @@ class Dialogue:
                 # and that no would be taken for one to this message.
                 raise self._wire.lost("RSET was refused", OUT_OF_STEP)
             self._wire.mid_transaction = False
-        lines = [mail, *rcpts, _DATA]
+        lines = self._lines(mail, rcpts)
         group = _GROUP if "pipelining" in self._wire.esmtp_features else 1
         for start in range(0, len(lines), group):
-            if start and not self._hopeful(before_data=start == len(lines) - 1):
+            if start and not self._hopeful(before_data=start > self._rcpts):
                 return False
-            self._exchange(lines[start : start + group], len(lines))
+            self._exchange(lines[start : start + group])
         return self._is_granted()
+
+    def _lines(self, mail: bytes, rcpts: list[bytes]) -> list[bytes]:
+        self._rcpts = len(rcpts)
+        return [mail, *rcpts] if self.chunked else [mail, *rcpts, _DATA]
 
     def _is_granted(self) -> bool:
         self._wire.keep_step()
+        if self.chunked:
+            return self._hopeful(before_data=True)
         return self.said[-1][0] < 400
 
     def _hopeful(self, *, before_data: bool) -> bool:
@@ -80,23 +89,23 @@ class Dialogue:
             return False
         return not before_data or any(code < 400 for code, _ in self.said[1:])
 
-    def _exchange(self, group: list[bytes], total: int) -> None:
-        self._at(self._step_at(len(self.said), total))
+    def _exchange(self, group: list[bytes]) -> None:
+        self._at(self._step_at(len(self.said)))
         self._wire.put(b"".join(group))
-        self._hear(len(group), total)
+        self._hear(len(group))
 
-    def _hear(self, number: int, total: int) -> None:
+    def _hear(self, number: int) -> None:
         for _ in range(number):
-            step = self._step_at(len(self.said), total)
+            step = self._step_at(len(self.said))
             self._at(step)
             self.said.append(self._answer(3 if step is Step.DATA else 2))
             if step is Step.MAIL and self.said[0][0] < 400:
                 self._wire.mid_transaction = True
 
-    def _step_at(self, position: int, total: int) -> Step:
+    def _step_at(self, position: int) -> Step:
         if position == 0:
             return Step.MAIL
-        return Step.DATA if position == total - 1 else Step.RCPT
+        return Step.RCPT if position <= self._rcpts else Step.DATA
 
     def _at(self, step: Step) -> None:
         config = self._config

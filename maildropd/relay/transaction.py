@@ -74,9 +74,9 @@ class Transaction:
         named = self._named() if self._announced is None else self._announced
         if named and self._fits() and self._offer(named):
             handover = Handover(self._wire, self._dialogue, self._config)
-            for numbers, outcome in handover.run(
-                self._letter.blocks(), self._undecided(), self._then
-            ):
+            letter, chunked = self._letter, self._dialogue.chunked
+            blocks = letter.chunk() if chunked else letter.blocks()
+            for numbers, outcome in handover.run(blocks, self._undecided(), self._then):
                 self._give(numbers, outcome)
         return self._all()
 

@@ -100,6 +100,8 @@ class SmtpPeer:
                 self._at("tls")
             elif verb == "data" and self._said.startswith(b"354"):
                 self._receive()
+            elif verb == "bdat":
+                self._receive_chunk()
 
     def send(self, octets: bytes) -> None:
         """Send, and remember what was said first.
@@ -241,6 +243,21 @@ class SmtpPeer:
         self._say("221 2.0.0 bye")
         raise Ended
 
+    def _usual_bdat(self) -> None:
+        """Say nothing before the chunk has come."""
+
+    def _receive_chunk(self) -> None:
+        _, size, last = self._line.split()
+        assert last == b"LAST"
+        while len(self._buffer) < int(size):
+            self._fill()
+        self._content = self._buffer[: int(size)]
+        self._buffer = self._buffer[int(size) :]
+        if not self._recipients:
+            self._say("503 5.5.1 no valid recipients")
+            return
+        self._decide()
+
     def _receive(self) -> None:
         while not self._buffer:
             self._fill()
@@ -248,7 +265,11 @@ class SmtpPeer:
         content = []
         while (line := self._read_line()) != b".\r\n":
             content.append(line[1:] if line.startswith(b".") else line)
-        self._content, self._noted = b"".join(content), False
+        self._content = b"".join(content)
+        self._decide()
+
+    def _decide(self) -> None:
+        self._noted = False
         try:
             self._at("dot")
         finally:

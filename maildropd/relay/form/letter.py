@@ -14,8 +14,9 @@ from maildropd.mail.envelope import DEFAULT_TERMS, Terms
 from maildropd.mail.reply import Reply
 from maildropd.relay.base import Delivery
 from maildropd.relay.form.lines import LongLines, has_long_line
-from maildropd.relay.form.octets import DOT, wire_blocks, wire_form
+from maildropd.relay.form.octets import DOT, undotted, wire_blocks, wire_form
 from maildropd.relay.form.seven_bit import Unconvertible, converted, plan
+from maildropd.relay.identity.dkim_body import wire_lines
 from maildropd.relay.identity.signing import Signer, signature
 
 _SMALL = 256 * 1024
@@ -45,6 +46,16 @@ class Letter:
             yield self.octets
         else:
             yield from wire_blocks(self.content())
+
+    def chunk(self) -> Iterator[bytes]:
+        """Yield the same as one BDAT (RFC 3030): counted, and no dot doubled."""
+        if self.octets is not None:
+            plain = undotted(self.octets)
+            yield b"BDAT %d LAST\r\n" % len(plain) + plain
+        else:
+            size = sum(map(len, wire_lines(self.content())))
+            yield b"BDAT %d LAST\r\n" % size
+            yield from wire_lines(self.content())
 
 
 def letter(delivery: Delivery, signer: Signer | None = None) -> Letter:

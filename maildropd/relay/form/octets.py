@@ -23,6 +23,12 @@ def wire_form(content: bytes) -> bytes:
     return octets + DOT
 
 
+def undotted(octets: bytes) -> bytes:
+    """Return what ``wire_form`` was made of, with its line ends, without the dots."""
+    plain = octets[: -len(DOT)].replace(b"\n..", b"\n.")
+    return plain[1:] if plain.startswith(b".") else plain
+
+
 def wire_blocks(blocks: Iterable[bytes]) -> Iterator[bytes]:
     """Yield the same, block by block; the last one ends with the final dot."""
     line_begins, held = True, b""
