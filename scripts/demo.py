@@ -72,6 +72,7 @@ class Smarthost:
     def __init__(self) -> None:
         self.taken: Counter[str] = Counter()
         self.put_off = 0
+        self.report = ""  # what the sender hears of the refused one
 
     async def handle_RCPT(  # noqa: N802 (aiosmtpd's name)
         self, server: SMTP, session: Session, envelope: Envelope, *args: Any
@@ -93,6 +94,8 @@ class Smarthost:
         """Take the message."""
         del server, session
         self.taken.update(envelope.rcpt_tos)
+        if envelope.mail_from in ("", "<>") and isinstance(envelope.content, bytes):
+            self.report = envelope.content.decode(errors="replace")
         return "250 2.0.0 taken"
 
 
@@ -206,12 +209,18 @@ def story(folder: Path, smarthost: Smarthost, port: int) -> tuple[Daemon, Contro
         ("bob", "delivered"),
         ("audit", "delivered"),
         ("nobody", "failed"),
+        ("app", "delivered"),
         ("later", "deferred"),
         ("later", "delivered"),
     ):
-        daemon.wait_for(f"to=<{who}@example.net>.*status={what}")
+        daemon.wait_for(f"to=<{who}@example.(net|org)>.*status={what}")
     daemon.control("queue")
     daemon.control("status")
+
+    tell("what the sender of the refused one was told")
+    parts = smarthost.report.replace("\r\n", "\n").split("\n\n", 2)
+    for line in parts[-1].split("\n\n--")[0].splitlines():
+        print(f"  | {line}")
     return daemon, controller
 
 
@@ -219,10 +228,13 @@ def verdict(folder: Path, smarthost: Smarthost) -> int:
     """Compare what came with what was dropped."""
     expected = Counter(
         f"{name}@example.net" for name in ("alice", "bob", "audit", "later")
-    )
+    ) + Counter(["app@example.org"])
     reasons = list((folder / "quarantine").glob("*.reason"))
     checks = {
-        "four recipients got their mail, once each": smarthost.taken == expected,
+        "four got their mail, one sender his report, once each": (
+            smarthost.taken == expected
+        ),
+        "the report has the server's words": "no such mailbox" in smarthost.report,
         "one was put off by a 451 and delivered later": smarthost.put_off == 1,
         "the malformed mail is in quarantine with its reason": len(reasons) == 1,
         "the drop is empty": not os.listdir(folder / "drop"),
