@@ -94,8 +94,10 @@ class Smarthost:
         """Take the message."""
         del server, session
         self.taken.update(envelope.rcpt_tos)
-        if envelope.mail_from in ("", "<>") and isinstance(envelope.content, bytes):
-            self.report = envelope.content.decode(errors="replace")
+        sender: Any = envelope.mail_from
+        if sender in ("", "<>"):
+            content: Any = envelope.content
+            self.report = content.decode(errors="replace")
         return "250 2.0.0 taken"
 
 
