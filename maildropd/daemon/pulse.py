@@ -2,6 +2,7 @@
 """What systemd hears of us from time to time: that we live, and how things stand."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 
 from maildropd.daemon import status
 from maildropd.daemon.engine import Chore, Surroundings
@@ -45,10 +46,12 @@ class Pulse:
 
     def tell(self, chores: Sequence[Chore] = ()) -> bool:
         """See to chores, and say how things stand; return whether that is news."""
+        for chore in chores:
+            # The next time will do; the store, or the host, says what is wrong.
+            with suppress(TransientError, MemoryError):
+                chore.tick()
         try:
             self._timekeeper.tick()
-            for chore in chores:
-                chore.tick()
             line = self._condition()
         except TransientError:  # it may pass; if it stays, the writer says so
             line = "the store cannot be read"
