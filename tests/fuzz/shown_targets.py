@@ -81,12 +81,14 @@ def _entry(datagram: bytes) -> Iterator[tuple[str, bytes]]:
 def screen(octets: bytes) -> None:
     """What maildropctl prints cannot steer a terminal."""
     one, two, three, *_ = [*map(text, octets.split(b"\0")), "", "", ""]
+    doubtful = octets.count(b"#") % 2 == 1
     recipient = {
         "address": one,
         "state": "deferred",
         "due": _NOON.isoformat(),
         "attempts": 1,
         "delivering": False,
+        "in_doubt": doubtful,
         "relay": two,
         "reply": {"code": 451, "status": "4.0.0", "text": three},
         "run": one,
@@ -106,4 +108,4 @@ def screen(octets: bytes) -> None:
     }
     lines = [*render.listed(message, _NOON), *render.shown(message, _NOON)]
     assert all(line.isprintable() for line in lines)
-    assert len(lines) == 2 + 12 + bool(one)
+    assert len(lines) == 2 + 12 + bool(one) + doubtful
