@@ -43,7 +43,8 @@ class Gate:
 
     def known(self, submitter: Submitter) -> Submitter:
         """Return the submitter with the name of the section that applies."""
-        return replace(submitter, rules=self._rules.of(submitter).name)
+        name = self._rules.of(submitter).name
+        return submitter if name == submitter.rules else replace(submitter, rules=name)
 
     def may_speak_for_others(self, submitter: Submitter) -> bool:
         """Tell whether he may say who his clients are."""
@@ -111,6 +112,8 @@ class Gate:
                 senders.check(path, rule, self._names)
             path = senders.own_address(rule, self._names)
         path = authors.masqueraded(path, self._book.names.rewrite_from, self._names)
+        if path == draft.reverse_path:
+            return draft
         return replace(draft, reverse_path=path)
 
     def _with_header(self, draft: Draft, submitter: Submitter, rule: Rule) -> Draft:
@@ -126,7 +129,7 @@ class Gate:
         if self._book.names.rewrite_from:
             rewrite = self._book.names.rewrite_from
             octets = authors.masked(octets, rewrite, self._names)
-        return replace(draft, header=octets)
+        return draft if octets == draft.header else replace(draft, header=octets)
 
     def _with_author(self, octets: bytes, rule: Rule) -> bytes:
         """Replace or refuse an author whom the submitter may not be."""
@@ -162,6 +165,8 @@ class Gate:
         expanded = self._names.expand(draft.recipients, limit)
         section = rule.section
         if section is None or not section.redirect_to:
+            if expanded == draft.recipients:
+                return draft
             return replace(draft, recipients=expanded)
         named = tuple(each.forward_path for each in expanded)
         # What has no header of its own would become part of this one.
