@@ -42,7 +42,19 @@ class Books:
         self._open += verdicts
         full = len(self._open) >= _GROUP or now - self._since > _LATE
         if full or not more:
-            group, self._open = self._open, []
+            self._hand_over()
+        self._insist(_UNSETTLED if more else 0)
+
+    def close(self) -> None:
+        """Have all recorded: what was to follow does not, another has taken it."""
+        self._hand_over()
+        self._insist(0)
+
+    def _hand_over(self) -> None:
+        group, self._open = self._open, []
+        if group:
             self._unsettled.append((group, self._attempt.record(group)))
-        while len(self._unsettled) > (_UNSETTLED if more else 0):
+
+    def _insist(self, most: int) -> None:
+        while len(self._unsettled) > most:
             self._attempt.insist(*self._unsettled.popleft(), self._alive)

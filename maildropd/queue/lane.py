@@ -41,8 +41,7 @@ class Lane:
         """Start without work and without connections."""
         self.breaker = breaker
         self.destination = route.destination
-        self._limits = limits
-        self._route = route
+        self._limits, self._route = limits, route
         self.attempt = attempt
         self._transports = transports
         self._roster = Roster(limits, breaker.clock)
@@ -158,7 +157,7 @@ class Lane:
             self._roster.crew.enter(name, transport)
         try:
             books = Books(self.attempt, self.breaker.clock, alive)
-            promised: Lease | None = None
+            promised = None
             while lease := self._roster.take(promised, alive):
                 alive(timedelta(0))
                 promised = self._roster.promise()
@@ -168,6 +167,7 @@ class Lane:
                 books.enter(verdicts, more=promised is not None)
                 if self._wants_manager(verdicts):
                     finished()
+            books.close()
         finally:
             with self._roster.changed:
                 self._roster.crew.leave(name)
@@ -180,16 +180,17 @@ class Lane:
         self, errand: Errand, transport: Transport, alive: Alive
     ) -> list[Verdict] | None:
         """Return what became of a lease; None if another connection is to try."""
-        lease, queue_id = errand.lease, errand.lease.envelope.queue_id
-        began = self.breaker.clock.monotonic()
+        lease, began = errand.lease, self.breaker.clock.monotonic()
+        queue_id = lease.envelope.queue_id
         with ExitStack() as undo:
             # A bug ends this thread; no message must seem busy for ever.
             undo.callback(self._roster.release, errand.following)
             undo.callback(self._roster.backlog.busy.pop, queue_id, None)
             verdicts = self._tried(errand, transport, alive)
-            if verdicts is None:
-                return None
             undo.pop_all()
+        if verdicts is None:  # it waits again, or another has it by now
+            self._roster.release(errand.following)
+            return None
         with self._roster.changed:
             self._roster.crew.done(began)
             newest = self._roster.backlog.busy.pop(queue_id)
@@ -241,8 +242,8 @@ class Lane:
             owed = self._owed and queued * 2 <= self._limits.depth
             self._owed = self._owed and not owed
             short = self._roster.crew.calls(queued)
-        broken = self.breaker.broken is not None
-        return owed or short or broken or any(each.comes_again for each in verdicts)
+        again = self.breaker.broken or any(each.comes_again for each in verdicts)
+        return bool(owed or short or again)
 
 
 def _beat(heartbeats: Heartbeats, name: str, within: timedelta) -> None:
