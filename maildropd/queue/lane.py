@@ -158,7 +158,7 @@ class Lane:
         try:
             books = Books(self.attempt, self.breaker.clock, alive)
             promised = None
-            while lease := self._roster.take(promised, alive):
+            while lease := self._roster.take(promised, alive, books.close):
                 alive(timedelta(0))
                 promised = self._roster.promise()
                 verdicts = self._deliver(Errand(lease, promised), transport, alive)

@@ -7,6 +7,7 @@ of them hangs, goes to whoever is free.
 """
 
 import threading
+from collections.abc import Callable
 from datetime import timedelta
 
 from maildropd.host.clock import Clock
@@ -30,13 +31,23 @@ class Roster:
         self._clock = clock
         self._throttle = Throttle(limits.rate, clock) if limits.rate else None
 
-    def take(self, promised: Lease | None, alive: Alive) -> Lease | None:
-        """Return what to do next; None after a while without work, or at the end."""
-        now = self._clock.monotonic()
+    def take(
+        self, promised: Lease | None, alive: Alive, settle: Callable[[], None]
+    ) -> Lease | None:
+        """Return what to do next; None after a while without work, or at the end.
+
+        ``settle`` is called before the thread rests: nothing that it has done
+        may wait for its next message.
+        """
+        if promised:
+            with self.changed:
+                if lease := self._promised(promised, self._clock.monotonic()):
+                    return lease
+        settle()
         with self.changed:
-            if not (promised and (lease := self._promised(promised, now))):
-                lease = self._awaited(now + self._limits.idle_timeout, alive)
-                self.crew.stirred()
+            until = self._clock.monotonic() + self._limits.idle_timeout
+            lease = self._awaited(until, alive)
+            self.crew.stirred()
             return lease
 
     def promise(self) -> Lease | None:

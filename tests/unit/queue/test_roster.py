@@ -37,6 +37,10 @@ def alive(_: timedelta) -> None:
     """Be content."""
 
 
+def settled() -> None:
+    """Have nothing to settle."""
+
+
 def crew(clock: FakeClock, took: timedelta, size: int) -> Crew:
     """Return so many that are all at work, at this pace."""
     made = Crew(100, clock)
@@ -147,8 +151,25 @@ def test_a_rate_is_kept_whoever_asks() -> None:
     roster.backlog.add(lease(1))
     roster.backlog.add(lease(2))
 
-    assert roster.take(None, alive) is not None
+    assert roster.take(None, alive, settled) is not None
     assert roster.promise() is None
     assert not roster._is_next(clock.monotonic())
     clock.forward(timedelta(hours=1))
     assert roster._is_next(clock.monotonic())
+
+
+def test_nothing_waits_for_a_message_that_another_has_taken() -> None:
+    """Its record waited for the end of the idle connection: half a minute."""
+    clock = FakeClock()
+    limits = LaneLimits(max_connections=2, idle_timeout=ZERO)
+    roster = Roster(limits, clock)
+    roster.crew.size = 1
+    mail = lease(1)
+    roster.backlog.add(mail)
+    promised = roster.promise()
+    assert promised is mail
+    roster.backlog.take(ZERO, mail)  # another thread had it
+    told: list[str] = []
+
+    assert roster.take(promised, alive, lambda: told.append("settled")) is None
+    assert told == ["settled"]
