@@ -13,6 +13,7 @@ from random import Random
 
 KEY = re.compile(rb"^X-Soak: (\w+)\r?$", re.MULTILINE)
 _LINE_END = re.compile(rb"\r\n|\r|\n")
+_LONG = re.compile(rb"[^\n]{900}")  # a longer line than 998 would be converted
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,7 +83,8 @@ def _body(dice: Random, size: str) -> bytes:
             octets = dice.randbytes(dice.randrange(least, least + 400_000))
             if size == "large" and dice.random() < 0.5:
                 octets *= 5
-            return base64.b64encode(octets, b"./").replace(b"a", b"\n")
+            lines = base64.b64encode(octets, b"./").replace(b"a", b"\n")
+            return _LONG.sub(rb"\g<0>\n", lines)
         case "odd":
             pieces = (b".", b"..", b"\n", b"\r", b"\r\n", b"\n.\n", b"\xff\x80", b"x")
             return b"".join(dice.choices(pieces, k=dice.randrange(1, 400)))
