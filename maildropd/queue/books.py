@@ -18,7 +18,7 @@ from maildropd.relay.base import Alive
 from maildropd.store.base import Settled
 
 _UNSETTLED = 2  # groups on their way to the disk
-_GROUP = 4  # recipients
+_GROUP = 2  # recipients
 _LATE = timedelta(milliseconds=5)  # company is no reason to wait for longer
 
 

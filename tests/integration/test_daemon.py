@@ -84,7 +84,7 @@ def test_kill_9_under_load_loses_nothing_and_doubles_only_what_was_in_flight(
 ) -> None:
     daemon.configure("[relay smarthost]\nmax_connections = 2\n")
     total, kills = 300, 5
-    in_flight = 2 * 3 * 4  # connections, groups not yet on disk, mails in each
+    in_flight = 2 * 3 * 2  # connections, groups not yet on disk, mails in each
     for number in range(total):
         daemon.put(str(100000 + number), mail(number))
 

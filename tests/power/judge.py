@@ -15,7 +15,7 @@ from typing import Any
 from tests.power.ledger import Entry, Fate, Ledger, Said
 from tests.power.letters import Wish, parsed
 
-IN_FLIGHT = 3  # messages a connection may double when the power goes, QUEUE.md
+IN_FLIGHT = 6  # messages a connection may double when the power goes, QUEUE.md
 Rows = Mapping[str, str]  # state by address
 
 

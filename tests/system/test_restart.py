@@ -8,7 +8,7 @@ from tests.system.mails import copies, mails
 from tests.system.postfix import Postfix
 
 CONNECTIONS = 4
-IN_FLIGHT = 3  # of a connection: one on the wire, two outcomes not yet on disk
+IN_FLIGHT = 6  # of a connection: three pairs, the last one on the wire
 FULL = range(300)
 LATE = range(300, 330)
 

@@ -16,7 +16,7 @@ from tests.system.postfix import Postfix
 from tests.system.wire import Wire
 
 CONNECTIONS = 4
-IN_FLIGHT = 3  # of a connection: one on the wire, two outcomes not yet on disk
+IN_FLIGHT = 6  # of a connection: three pairs, the last one on the wire
 ASK_FOR_BOOT = (
     "import sqlite3; store = sqlite3.connect('/var/lib/maildropd/queue.db');"
     "print(store.execute('SELECT boot FROM clock').fetchone()[0])"
