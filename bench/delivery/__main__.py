@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 
 from bench import machine
@@ -48,6 +49,8 @@ def main() -> int:
             minimal_with(package)
         return 0
     scale = QUICK if arguments.quick else Scale()
+    if arguments.whole:
+        scale = replace(scale, deep_limit=3600)
     machine.bring_up_loopback()
     with machine.folder() as folder, ExitStack() as running:
         bench = _bench(folder, scale, running)
@@ -69,6 +72,9 @@ def _arguments() -> argparse.Namespace:
         default=list(COURSES),
         metavar="COURSE,...",
         help=f"of {', '.join(COURSES)}",
+    )
+    parser.add_argument(
+        "--whole", action="store_true", help="drain the deepest queue to the end"
     )
     parser.add_argument("--provide", action="store_true", help=argparse.SUPPRESS)
     return parser.parse_args()

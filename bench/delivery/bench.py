@@ -40,11 +40,11 @@ class Scale:
 
 
 QUICK = Scale(
-    counts=(500, 2_000),
+    counts=(500, 1_000),
     rounds=1,
     limit=10.0,
-    slow=3.0,
-    large=(50, 100_000),
+    slow=2.0,
+    large=(20, 100_000),
     far=((20, 300), (100, 500)),
     huge=(10, 20_000_000),
     depths=(20_000,),
