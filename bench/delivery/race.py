@@ -4,7 +4,7 @@
 import os
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from bench.delivery.network import Network
 from bench.delivery.server import Server
 from bench.delivery.side import Load, Side
 from bench.meter import Peak
-from bench.waiting import until
+from bench.waiting import TooSlow, until
 
 _TIDYING = 60.0  # seconds, for what comes after the last final dot
 
@@ -37,6 +37,7 @@ class Run:
     megabytes: float  # at the most
     connections: int  # at the most, at once
     cut: bool  # it took too long, and was stopped
+    left: int  # mails that still waited when all had come
     load: float  # of the machine, before
 
     @property
@@ -55,7 +56,7 @@ class Run:
             f"{self.delivered:,} in {self.seconds:.2f} s{' (cut)' if self.cut else ''},"
             f" {self.rate:,.1f}/s, {self.cost:.2f} CPU s per 1,000,"
             f" {self.megabytes:.0f} MB, {self.connections} connections,"
-            f" load {self.load:.1f}"
+            f" load {self.load:.1f}{f', {self.left} LEFT' if self.left else ''}"
         )
 
 
@@ -76,7 +77,10 @@ def run(
         cut = not _delivered(side, load, server, begun.at + limit)
         delivered = server.taken()
         if not cut:
-            until(lambda: not side.left(), "nothing is left", limit=_TIDYING)
+            # Who leaves something is measured all the same, and it is said.
+            with suppress(TooSlow):
+                until(lambda: not side.left(), "nothing is left", limit=_TIDYING)
+        left = 0 if cut else side.left()
         cpu = group_of_side.cpu() - begun.cpu
         highest = side.highest()
     return Run(
@@ -86,6 +90,7 @@ def run(
         megabytes=max(peak.megabytes, highest),
         connections=server.connections,
         cut=cut,
+        left=left,
         load=before,
     )
 
