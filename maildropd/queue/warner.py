@@ -18,6 +18,7 @@ from maildropd.queue.press import Letter, Press
 from maildropd.store.base import MessageView, RecipientView, Settled, State
 
 _EVERY = timedelta(minutes=1)
+_CHANCE = timedelta(minutes=10)
 _PAGE = 50
 _MESSAGES = 1000  # looked at in one step
 _LETTERS = 50  # made in one step
@@ -35,7 +36,8 @@ class Warner:
         self._after = after
         self._every = min(_EVERY, after / 4)
         self._clock = press.office.clock
-        self._due = self._clock.monotonic()
+        # A host that was off for a night delivers first, and has then little to tell.
+        self._due = self._clock.monotonic() + min(_CHANCE, after / 4)
         self._kept: Future[Settled] | None = None
 
     def tick(self) -> None:

@@ -128,3 +128,14 @@ def test_a_thousand_old_mails_of_one_sender_are_no_thousand_warnings(
 
     assert len(told) == 51
     assert told[-1].queue_id == last
+
+
+def test_a_host_that_was_off_for_a_night_delivers_before_it_warns(watch: Watch) -> None:
+    """All of it was late, and most of it would have gone within a minute."""
+    watch.desk.add("bob@x", sender=ANN)
+    watch.desk.clock.forward(timedelta(hours=9))
+
+    watch.warner = Warner(watch.press, watch.desk.journal, FOUR_HOURS)
+
+    assert watch.wait(9 * MINUTE) == []
+    assert len(watch.wait(2 * MINUTE)) == 1
