@@ -132,7 +132,17 @@ class SmtpTransport:
                 if self._link.accepted:
                     return transaction.end(error.reply, Sign.OPEN)
                 raise
-        transaction = Transaction(self._link.open(alive), message, self._config)
+        return self._anew(message, then, alive)
+
+    def _anew(
+        self, message: Letter, then: Letter | None, alive: Alive
+    ) -> tuple[Outcome, ...]:
+        """Carry it over a fresh connection."""
+        wire = self._link.open(alive)
+        if message.delivery.envelope.verp and "xverp" not in wire.esmtp_features:
+            # It was parted for a server that makes the addresses itself.
+            return self.attempt(message.delivery, alive)
+        transaction = Transaction(wire, message, self._config)
         try:
             return self._run(transaction, then)
         except (Interrupted, ConnectionLost) as error:

@@ -7,7 +7,7 @@ import pytest
 
 from maildropd.mail.outcome import Disposition
 from maildropd.relay.base import Delivery
-from tests.fakes.actions import Peer, reply
+from tests.fakes.actions import Peer, reply, reply_and_close
 from tests.fakes.relay import alive, delivery, transport
 from tests.fakes.smtp_server import SmtpServer
 
@@ -145,3 +145,21 @@ def test_a_refused_recipient_of_a_list_is_refused_alone() -> None:
         Disposition.FAILED,
         DELIVERED,
     ]
+
+
+def test_a_server_without_xverp_behind_one_with_it_gets_the_addresses_made() -> None:
+    """Two servers share a name; the bounces of the second went to the list's owner."""
+    asked = replace(to_list(2, "+="), content=delivery().content)
+    with SmtpServer() as server:
+        server.on("ehlo", reply("250-fake.example", "250 XVERP"), times=1)
+        way = transport(server)
+        way.attempt(delivery(number=9), alive)
+        server.on("mail", reply_and_close("421 4.3.2 bye"), times=1)
+        outcomes = way.attempt(asked, alive)
+        way.close()
+
+        assert [each.disposition for each in outcomes] == [DELIVERED] * 2
+        assert server.connections == 2
+        paths = [taken.mail.split(b"<")[1].split(b">")[0] for taken in server.delivered]
+        assert len(set(paths)) == 3
+        assert b"XVERP" not in b"".join(taken.mail for taken in server.delivered)
