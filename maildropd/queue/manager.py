@@ -29,8 +29,7 @@ from maildropd.store.base import Lease, QueueStore
 
 _LEASE = timedelta(hours=1)
 _LONGEST_WAIT = timedelta(seconds=20)
-_PAUSE = timedelta(seconds=1)
-"""Between questions to a store that refuses."""
+_PAUSE = timedelta(seconds=1)  # between questions to a store that refuses
 _GLANCE = timedelta(milliseconds=200)
 _PATIENCE_AFTER_ABORT = timedelta(seconds=5)
 
@@ -163,8 +162,12 @@ class Manager:
             for lease in self._store.claim(wanted, now, now + _LEASE).result():
                 self._hand_out(lease, routing)
         for lane in self._branches.at_work():
-            while lane.stranded():
-                self._hire(lane)
+            try:
+                while lane.stranded():
+                    self._hire(lane)
+            except RuntimeError:
+                if not lane.connections:
+                    raise  # nobody is there for what waits
         return self._until_next()
 
     def _present_routing(self) -> Routing:
@@ -222,12 +225,8 @@ class Manager:
 
     def _hire(self, lane: Lane) -> None:
         name = f"relay-{next(self._names)}"
-        worker = threading.Thread(
-            target=lane.work,
-            args=(name, self._heartbeats, self.wake),
-            name=name,
-            daemon=True,
-        )
+        values = (name, self._heartbeats, self.wake)
+        worker = threading.Thread(target=lane.work, args=values, name=name, daemon=True)
         try:
             worker.start()
         except RuntimeError:  # no more threads to be had

@@ -226,7 +226,7 @@ def test_certificates_go_by_the_time_of_day(tmp_path: Path, clock: WallClock) ->
         daemon.start()
         try:
             daemon.put("1", mail("secret"))
-            failed = daemon.wait_for("RouteFailed")[0]
+            failed = daemon.wait_for("RouteAlarm")[0]
             clock.set(timedelta(0))
             daemon.control("flush")
             daemon.wait_for("MessageDone")
@@ -246,7 +246,8 @@ def test_a_daemon_that_was_stopped_for_hours_goes_on_as_if_nothing_had_been(
         pytest.skip("libfaketime is missing (faketime)")
     gate = Gate()
     server.on("dot", gate, times=1)
-    daemon = DaemonProcess(tmp_path, server.port)
+    # Without a warning to the sender, who has waited for hours indeed.
+    daemon = DaemonProcess(tmp_path, server.port, "[queue]\ndelay_warning = 0\n")
     daemon.environment = clock.environment
     daemon.start()
     try:
