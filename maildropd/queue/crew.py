@@ -18,7 +18,7 @@ from maildropd.relay.base import Transport
 
 _REGROWS = timedelta(minutes=1)
 _FIRST = 4
-_SOON = timedelta(milliseconds=200)  # for all that waits; else one more is of use
+_COST = timedelta(milliseconds=1)  # of the processor, for a message, and more
 STUCK = timedelta(milliseconds=100)  # nothing was through for so long
 _IDLE, _BUSY = 0.6, 0.9  # of a processor
 _WEIGHT = 8  # of what is known of the pace, beside one message more
@@ -76,15 +76,16 @@ class Crew:
             return bool(waiting)
         if self._clock.monotonic() - self._stirred > STUCK:  # they hang
             return True
-        slow = self._pace * waiting > _SOON * at_work
+        # If it were the processor that they wait for, it would take no longer.
+        slow = self._pace > _COST * at_work
         return slow or self._load.lately() < _IDLE
 
-    def exceeds(self, waiting: int) -> bool:
+    def exceeds(self) -> bool:
         """Tell whether one less would do as well: they are in each other's way."""
         others = self.size - self.idle - 1
         if others <= 0 or self._pace is None:
             return False
-        quick = self._pace * waiting < _SOON / 2 * others
+        quick = self._pace < _COST * others
         return quick and self._load.lately() > _BUSY
 
     def stirred(self) -> None:

@@ -60,7 +60,7 @@ class Roster:
             if self.crew.idle and self.crew.lacks(free):
                 self.changed.notify()
                 return None
-            return None if self.crew.exceeds(free) else self.backlog.promise(now)
+            return None if self.crew.exceeds() else self.backlog.promise(now)
 
     def release(self, promised: Lease | None) -> None:
         """Let others have it."""
