@@ -79,9 +79,12 @@ def _check_quiet(names: Names, name: str) -> None:
         assert domain
         if parts(name)[0].lower() not in local_part.lower():  # else as it was asked
             check_address(one.forward_path)
-    again = names.expand(
-        [Recipient(forward_path=each.forward_path) for each in found], 99
-    )
+    named = [Recipient(forward_path=each.forward_path) for each in found]
+    try:
+        again = names.expand(named, _MOST)
+    except MailError as error:  # another alias, which has a mistake
+        one_line(error)
+        return
     assert len(again) >= 1
 
 

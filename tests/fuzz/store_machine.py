@@ -131,6 +131,9 @@ class StoreMachine(RuleBasedStateMachine):
             return
         self.names.append(name)
         self.model.add(mail, name, octets, (self.now, self.now + DAYS))
+        view = self.store.show(name)
+        assert view is not None
+        self.model.turn(name, view.recipients[0].due)
 
     @rule(keys=KEYS)
     def forget_keys(self, keys: list[str]) -> None:

@@ -71,10 +71,6 @@ class Mail:
     ret: str
     envid: str
 
-    @property
-    def first_due(self) -> datetime:
-        return min(row.due for row in self.rows.values() if row.due)
-
     def due(self, now: datetime) -> dict[int, Row]:
         return {n: row for n, row in self.rows.items() if row.is_due(now)}
 
@@ -159,30 +155,35 @@ class StoreModel:
     def any_dead(self) -> bool:
         return any(row.owner not in (None, self.owner) for row in self.rows())
 
+    def turn(self, name: QueueId, due: datetime | None) -> None:
+        """Note whose turn a new message has: at its arrival, or before."""
+        mail = self.mails[name]
+        assert due is not None
+        assert due <= mail.arrived
+        for row in mail.rows.values():
+            row.due = due
+
     def claimed(
         self, leases: Sequence[Lease], limit: int, now: datetime, until: datetime
     ) -> None:
         """Check what was leased, and note it.
 
-        Those messages to which the first recipients belong that are due, as
-        many as the limit says, each with all of its recipients that are due.
+        Those messages to which the first recipients belong that are due, half
+        of those never tried and half of the others where there are many.
         """
-        waiting = {name: mail.due(now) for name, mail in self.mails.items()}
-        times = sorted(
-            row.due for rows in waiting.values() for row in rows.values() if row.due
+        ready, deferred = (
+            sorted(
+                (row.due, name, number)
+                for name, mail in self.mails.items()
+                for number, row in mail.due(now).items()
+                if row.state is state and row.due
+            )[:limit]
+            for state in (State.READY, State.DEFERRED)
         )
+        deferred = deferred[: max((limit + 1) // 2, limit - len(ready))]
+        first = sorted(ready[: limit - len(deferred)] + deferred)
         names = [lease.envelope.queue_id for lease in leases]
-        firsts = [self.mails[name].first_due for name in names]
-        assert len(names) == len(set(names)) <= limit
-        assert firsts == sorted(firsts), "what is due first does not come first"
-        if times:
-            last = times[min(limit, len(times)) - 1]
-            assert max(firsts) <= last, "one comes before its turn"
-            for name, rows in waiting.items():
-                first = min((row.due or now for row in rows.values()), default=last)
-                assert name in names or first >= last, "one is left out"
-        leased = sum(len(lease.recipients) for lease in leases)
-        assert leased >= min(limit, len(times)), "less is leased than is due"
+        assert names == list(dict.fromkeys(name for _, name, _ in first))
         for lease in leases:
             self._lease(self.mails[lease.envelope.queue_id], lease, now, until)
 
