@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """A real Postfix as the smarthost: STARTTLS on 25, 2525, 587, TLS on 465, AUTH.
 
-It delivers everything for example.test into one Maildir, where each copy shows
-its envelope, the way it came, and the content as it was sent.
+It delivers all for example.test and drop.test into one Maildir, where each
+copy shows its envelope, the way it came, and the content as it was sent.
 """
 
 import re
@@ -38,7 +38,7 @@ _SETTINGS = (
     "message_size_limit=52428800",
     "mailbox_size_limit=0",
     "virtual_mailbox_limit=0",
-    "virtual_mailbox_domains=example.test",
+    "virtual_mailbox_domains=example.test, drop.test",
     f"virtual_mailbox_base={_BOX}",
     "virtual_mailbox_maps=static:all/",
     "virtual_uid_maps=static:1000",
