@@ -17,8 +17,9 @@ EXAMPLE = "/usr/share/doc/maildropd/examples/10-maildropd-notify.conf"
 FOR_ALL = "/etc/systemd/system/service.d/10-maildropd-notify.conf"
 NOTIFY, DIGEST = "maildropd-notify@.service", "maildropd-notify-digest"
 JOB = "/etc/systemd/system/job@.service"
-# The second run of an instance fails; each says which it is.
-SCRIPT = 'echo "run $0 of $1"; [ "$0" = good ]'
+# The second run of an instance fails; each says which it is.  It stays until the
+# journal has that: of a process that has ended it cannot tell the run any more.
+SCRIPT = 'echo "run $0 of $1"; journalctl --sync; [ "$0" = good ]'
 TEXT = f"[Service]\nType=oneshot\nExecStart=/bin/sh -c '{SCRIPT}' $RUN %i\n"
 RECORD = "/var/lib/maildrop-notify"
 ODD = r"job@a\x20b-\xc3\xbc\x2d\x2dhelp.service"
