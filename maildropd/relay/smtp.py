@@ -30,6 +30,9 @@ from maildropd.relay.wire import ConnectionLost
 
 _GOODBYE = timedelta(seconds=2)
 
+Following = Letter | Delivery | None
+"""What comes next: another part of the same message, or another message."""
+
 
 class SmtpTransport:
     """One connection to the smarthost; see ``Transport`` for the contract."""
@@ -48,7 +51,7 @@ class SmtpTransport:
         todo = self._parts(delivery, alive)
         while todo:
             part = todo.pop(0)
-            then = todo[0] if todo else self._first_of(delivery.following)
+            then = todo[0] if todo else delivery.following
             try:
                 outcomes += self._in_full(part, then, alive)
             except (RouteError, StoreUnusable) as error:
@@ -104,7 +107,7 @@ class SmtpTransport:
             return None  # it is told when its turn has come
 
     def _in_full(
-        self, part: Letter, then: Letter | None, alive: Alive
+        self, part: Letter, then: Following, alive: Alive
     ) -> Sequence[Outcome]:
         def carry(some: Delivery) -> Sequence[Outcome]:
             if some is part.delivery:
@@ -114,7 +117,7 @@ class SmtpTransport:
         return in_full(part.delivery, carry)
 
     def _carry(
-        self, message: Letter, then: Letter | None, alive: Alive
+        self, message: Letter, then: Following, alive: Alive
     ) -> tuple[Outcome, ...]:
         self._link.pause(alive)
         transaction = self._announced(message, alive)
@@ -135,11 +138,12 @@ class SmtpTransport:
         return self._anew(message, then, alive)
 
     def _anew(
-        self, message: Letter, then: Letter | None, alive: Alive
+        self, message: Letter, then: Following, alive: Alive
     ) -> tuple[Outcome, ...]:
         """Carry it over a fresh connection."""
         wire = self._link.open(alive)
-        if message.delivery.envelope.verp and "xverp" not in wire.esmtp_features:
+        envelope, offered = message.delivery.envelope, wire.esmtp_features
+        if envelope.verp and envelope.reverse_path and "xverp" not in offered:
             # It was parted for a server that makes the addresses itself.
             return self.attempt(message.delivery, alive)
         transaction = Transaction(wire, message, self._config)
@@ -160,9 +164,7 @@ class SmtpTransport:
         self._drop()  # the server waits for what does not come
         return None
 
-    def _run(
-        self, transaction: Transaction, then: Letter | None
-    ) -> tuple[Outcome, ...]:
+    def _run(self, transaction: Transaction, then: Following) -> tuple[Outcome, ...]:
         finished = False
         transaction.welcome = self._link.accepted
         ahead = self._prepared(then)
@@ -178,14 +180,20 @@ class SmtpTransport:
         self._suspicion.cleared()
         return outcomes
 
-    def _prepared(self, then: Letter | None) -> Ahead | None:
+    def _prepared(self, then: Following) -> Ahead | None:
         """Return what can be said of the next one before this one has ended."""
         wire = self._link.wire
-        if then is None or wire is None or self._link.is_used_up:
+        if wire is None or self._link.is_used_up:
             return None
-        transaction = Transaction(wire, then, self._config)
+        # It is read, and signed, only where it can be announced: not twice.
+        if "pipelining" not in wire.esmtp_features:
+            return None
+        part = then if isinstance(then, Letter) else self._first_of(then)
+        if part is None:
+            return None
+        transaction = Transaction(wire, part, self._config)
         words = transaction.announcement()
-        return Ahead(then, transaction, words) if words else None
+        return Ahead(part, transaction, words) if words else None
 
     def _drop(self) -> None:
         self._ahead = None

@@ -352,3 +352,24 @@ def test_a_yes_to_what_was_not_sent_to_its_end_is_in_doubt() -> None:
     assert numbers == [0]
     assert outcome.in_doubt
     assert outcome.disposition is DEFERRED
+
+
+@pytest.mark.parametrize("extensions", [("PIPELINING",), ()])
+def test_what_follows_is_read_once_and_not_before_it_can_be_of_use(
+    extensions: tuple[str, ...],
+) -> None:
+    """25 MB were read, and signed, for an announcement that was not made."""
+    reads: list[int] = []
+
+    def content() -> Iterator[bytes]:
+        reads.append(1)
+        yield b"Subject: hi\n\nx\n"
+
+    second = replace(to(2), content=content)
+    with SmtpServer(extensions=extensions) as server:
+        way = transport(server)
+        outcomes = chain(way, to(1), second)
+        way.close()
+
+    assert dispositions(outcomes) == [DELIVERED] * 2
+    assert len(reads) == 1
