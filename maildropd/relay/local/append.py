@@ -16,12 +16,12 @@ from datetime import timedelta
 from pathlib import Path
 
 from maildropd.host import durable
-from maildropd.mail.errors import StoreUnusable
+from maildropd.mail.envelope import Terms
 from maildropd.mail.outcome import Outcome
 from maildropd.mail.reply import Reply
 from maildropd.relay.base import Alive, Delivery
 from maildropd.relay.local.local_form import field, mbox_form, return_path, unix_lines
-from maildropd.relay.refusal import cut
+from maildropd.relay.local.one_by_one import one_by_one
 
 _LIMIT = timedelta(minutes=2)  # for one message; a disk may be slow
 _RELAY = "file"
@@ -47,19 +47,12 @@ class FileTransport:
 
     def attempt(self, delivery: Delivery, alive: Alive) -> tuple[Outcome, ...]:
         """Append to one after the other; trouble of one is no trouble of the way."""
-        outcomes: list[Outcome] = []
-        for recipient, terms in zip(delivery.recipients, delivery.terms, strict=True):
+
+        def serve(recipient: str, terms: Terms) -> Outcome:
             alive(_LIMIT)
-            try:
-                outcomes.append(self._append(Path(terms.run), delivery, recipient))
-            except StoreUnusable as error:
-                # What was appended already must not be so again for this.
-                if not outcomes:
-                    raise
-                rest = len(delivery.recipients) - len(outcomes)
-                outcomes += [cut(error.reply, _RELAY)] * rest
-                break
-        return tuple(outcomes)
+            return self._append(Path(terms.run), delivery, recipient)
+
+        return one_by_one(delivery, _RELAY, serve)
 
     def close(self) -> None:
         """Nothing is kept between two messages."""

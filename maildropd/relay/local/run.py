@@ -16,13 +16,15 @@ from typing import IO
 
 from maildropd.host.child import Child, End, Ended
 from maildropd.host.clock import Clock
-from maildropd.mail.errors import RouteError, StoreUnusable
+from maildropd.mail.envelope import Terms
+from maildropd.mail.errors import RouteError
 from maildropd.mail.outcome import Outcome, Sign
 from maildropd.mail.reply import Reply
 from maildropd.mail.verp import sender_for
 from maildropd.relay.base import Alive, Delivery
 from maildropd.relay.local.local_form import field, return_path, unix_lines
-from maildropd.relay.refusal import cut, doubt
+from maildropd.relay.local.one_by_one import one_by_one
+from maildropd.relay.refusal import doubt
 
 TIME_LIMIT = timedelta(minutes=10)
 _SLACK = timedelta(seconds=30)  # to write the message down, and to end
@@ -58,19 +60,12 @@ class CommandTransport:
 
     def attempt(self, delivery: Delivery, alive: Alive) -> tuple[Outcome, ...]:
         """Run them one after the other; trouble of one is no trouble of the way."""
-        outcomes: list[Outcome] = []
-        for recipient, terms in zip(delivery.recipients, delivery.terms, strict=True):
+
+        def serve(recipient: str, terms: Terms) -> Outcome:
             alive(self._limit + _SLACK)
-            try:
-                outcomes.append(self._run(delivery, recipient, terms.run[1:]))
-            except (RouteError, StoreUnusable) as error:
-                # What was run already must not run again for this.
-                if not outcomes:
-                    raise
-                rest = len(delivery.recipients) - len(outcomes)
-                outcomes += [cut(error.reply, _RELAY)] * rest
-                break
-        return tuple(outcomes)
+            return self._run(delivery, recipient, terms.run[1:])
+
+        return one_by_one(delivery, _RELAY, serve)
 
     def close(self) -> None:
         """Nothing is kept between two messages."""
