@@ -16,7 +16,10 @@ Floors, lowest first; a module imports only from floors below its own:
     6 edge     how mail and operators come in
     7 daemon   compose (all objects are built there) and the life cycle;
       notice   telling root that a unit of the host failed
-    8 cli      parse, call, print, exit code
+    8 client   the other end of the doors, for Python programs;
+      foreign  the files of other mail systems
+    9 cli      parse, call, print, exit code;
+      integrations  mail in the frameworks of others
 
 Start with daemon/compose.py to see what is joined to what, then follow a mail
 from edge/spool/pickup.py down.  docs/QUEUE.md proves that none gets lost.
