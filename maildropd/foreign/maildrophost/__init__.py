@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
+"""MaildropHost 2.3: its configuration, its spool, its settings in our words."""
