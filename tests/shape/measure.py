@@ -137,6 +137,8 @@ def _is_quiet(node: ast.stmt, makers: frozenset[str]) -> bool:
             return True
         case ast.If(test=ast.Compare(left=ast.Name(id="__name__"))):
             return True
+        case ast.If(test=ast.Name(id="TYPE_CHECKING")):  # never at run time
+            return True
         case _:
             return isinstance(node, Function | ast.Import | ast.ImportFrom)
 
