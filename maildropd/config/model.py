@@ -48,6 +48,7 @@ class DaemonConfig:
     runtime_directory: Path
     hostname: str = ""  # empty: the host's own fully qualified name
     drain_timeout: timedelta = timedelta(seconds=30)
+    maildrophost_log: Path | None = None  # outcomes in that form, for its readers
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

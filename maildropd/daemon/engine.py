@@ -117,13 +117,14 @@ def _pairs(old: object, new: object, *keys: str) -> list[tuple[str, object, obje
 
 def refuse_moves(old: Config, new: Config) -> None:
     """Raise ``ConfigErrors`` for what only a restart can change."""
+    places = ("state_directory", "runtime_directory", "maildrophost_log")
     moved = [
         Mistake(
             place=Place(file=new.source),
             text=f"{key}: cannot change while the daemon runs (restart it)",
         )
         for key, was, now in (
-            *_pairs(old.daemon, new.daemon, "state_directory", "runtime_directory"),
+            *_pairs(old.daemon, new.daemon, *places),
             *_pairs(old.submission, new.submission, "socket", "sendmail_socket"),
         )
         if was != now

@@ -4,15 +4,19 @@
 import asyncio
 import os
 import sys
-from collections.abc import Callable
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from functools import partial
 
 from maildropd import __version__
 from maildropd.config.errors import ConfigErrors
+from maildropd.config.model import Config
 from maildropd.config.read import read
 from maildropd.daemon.compose import House
+from maildropd.daemon.engine import PatientJournal
+from maildropd.daemon.maildrophost_log import Copying, MaildropHostLog
 from maildropd.daemon.options import Options
+from maildropd.host.clock import SystemClock
 from maildropd.host.detach import AlreadyRunning, detached
 from maildropd.host.journal import open_journal
 from maildropd.mail.errors import MailError, StoreRefused
@@ -45,21 +49,37 @@ def _serve(options: Options, ready: Callable[[], None]) -> int:
     with closing(open_journal(options.log_format, detached=options.detach)) as journal:
         starting = ServiceStarting(version=__version__, config=str(config.source))
         journal.emit(starting)
-        try:
-            house = House(options.layout, config, journal)
-        except MailError as error:
-            journal.emit(StoreTrouble(reason=str(error)))
-            code = _code(error)
-            return _refused(str(error), code) if options.detach else code
-        with closing(house.store):
+        with _also_theirs(config, journal) as told:
             try:
-                service, control = house.service(config)
-                asyncio.run(service.run(control, ready))
-            except ConfigErrors as errors:
-                return _refused(str(errors), os.EX_CONFIG)
+                house = House(options.layout, config, told)
             except MailError as error:
-                return _refused(f"cannot start: {error}", _code(error))
+                journal.emit(StoreTrouble(reason=str(error)))
+                code = _code(error)
+                return _refused(str(error), code) if options.detach else code
+            return _live(house, config, ready)
+
+
+def _live(house: House, config: Config, ready: Callable[[], None]) -> int:
+    with closing(house.store):
+        try:
+            service, control = house.service(config)
+            asyncio.run(service.run(control, ready))
+        except ConfigErrors as errors:
+            return _refused(str(errors), os.EX_CONFIG)
+        except MailError as error:
+            return _refused(f"cannot start: {error}", _code(error))
     return 0
+
+
+@contextmanager
+def _also_theirs(config: Config, journal: PatientJournal) -> Iterator[PatientJournal]:
+    """Have outcomes written in the form of another system, too, where that is asked."""
+    path = config.daemon.maildrophost_log
+    if path is None:
+        yield journal
+        return
+    with closing(MaildropHostLog(path, journal, SystemClock())) as log:
+        yield Copying(journal, log)
 
 
 def _code(error: MailError) -> int:

@@ -33,3 +33,14 @@ class DescriptorsShort(Event):
     limit: int
     connections: int
     waiting: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ForeignLogFailed(Event):
+    """The log in another system's form cannot be written; mail goes on."""
+
+    event_id: ClassVar[str] = "e44e0de88f2d3dc363f359ec8a43cb76"
+    priority: ClassVar[Priority] = Priority.WARNING
+    template: ClassVar[str] = "log {path}: cannot be written ({reason})"
+    path: str
+    reason: str

@@ -21,6 +21,7 @@ STARTERS = (
     "maildropd.store.sqlite",
     "maildropd.edge",
     "maildropd.daemon.service",
+    "maildropd.daemon.maildrophost_log",
 )
 _STARTING = {"Thread", "Timer", "ThreadPoolExecutor", "create_task", "run_in_executor"}
 
