@@ -66,8 +66,8 @@ def _told(to: str, reply: str, queue_id: str = "3Q0T8N5ZK1VD") -> dict[str, Any]
     [
         ([delivered("a@x"), delivered("b@x")], "\nOK\t a@x,b@x"),
         (
-            [failed("r@x", "550 no"), failed("s@x", "551 5.1.1 x")],
-            "\n('FATAL: ', \"{'r@x': (550, 'no'), 's@x': (551, '5.1.1 x')}\")\t r@x,s@x",
+            [failed("r@x", "550 no"), failed("s@x", "551 5.1.1")],
+            "\n('FATAL: ', \"{'r@x': (550, 'no'), 's@x': (551, '5.1.1 ')}\")\t r@x,s@x",
         ),
         (
             [RecipientExpired(**_told("r@x", "451 later"))],

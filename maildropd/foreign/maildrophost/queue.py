@@ -1,0 +1,81 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What lies in a spool of MaildropHost, read and left as it is."""
+
+import errno
+import os
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+from maildropd.edge.spool import maildrophost
+from maildropd.foreign.errors import Unreadable
+from maildropd.foreign.maildrophost.spool import LOCK, lock_of
+from maildropd.foreign.queued import Queued
+from maildropd.mail.errors import MailError, Malformed
+
+_FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+_MOST = 1_000_000  # recipients of one mail
+_LOCKED = "it is locked: its writer has not finished, or was killed"
+
+
+def queued(folder: Path) -> Iterator[Queued]:
+    """Yield each mail, the oldest first; raise ``Unreadable`` for no folder.
+
+    A directory is no mail, and neither is a lock; a mail that leaves meanwhile
+    is not told of.
+    """
+    try:
+        with os.scandir(folder) as found:
+            entries = [e for e in found if not e.is_dir(follow_symlinks=False)]
+    except OSError as error:
+        why = (error.strerror or str(error)).lower()
+        raise Unreadable(str(folder), f"cannot be read ({why})") from error
+    names = {entry.name for entry in entries}
+    for path in sorted((folder / name for name in names), key=_age):
+        if not path.name.endswith(LOCK):
+            one = _read(path, locked=path.name + LOCK in names)
+            if one:
+                yield one
+
+
+def _age(path: Path) -> tuple[int, str]:
+    try:
+        return os.lstat(path).st_mtime_ns, path.name
+    except OSError:
+        return 0, path.name
+
+
+def _read(path: Path, *, locked: bool) -> Queued | None:
+    also = (lock_of(path),) if locked else ()
+    content = b""
+    try:
+        content = _content(path)
+        if not maildrophost.is_form(content):
+            raise Malformed("it does not begin with ##To:")
+        draft = maildrophost.read(content, _MOST)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        why = "it is a symbolic link" if error.errno == errno.ELOOP else None
+        why = why or f"it cannot be read ({error.strerror or error})"
+    except MailError as error:
+        why = str(error)
+    else:
+        return Queued(
+            path=path,
+            state="held" if locked else "ready",
+            why=_LOCKED if locked else "",
+            reverse_path=draft.reverse_path,
+            recipients=draft.recipients,
+            content=b"".join(draft.content),
+            also=also,
+        )
+    return Queued(path=path, state="unreadable", why=why, content=content, also=also)
+
+
+def _content(path: Path) -> bytes:
+    descriptor = os.open(path, _FLAGS)
+    with open(descriptor, "rb") as file:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise OSError(errno.EINVAL, "no plain file")
+        return file.read()
