@@ -99,6 +99,7 @@ class Submission:
     envid: str = ""  # in xtext (RFC 3461 4.4)
     verp: str = ""  # "+=" and the like: each recipient has a reverse-path of his own
     priority: Priority = Priority.NORMAL
+    hold: bool = False  # no attempt until somebody releases it
 
     def __post_init__(self) -> None:
         """A message to nobody cannot be delivered, only lost."""

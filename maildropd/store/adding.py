@@ -82,9 +82,13 @@ class Add:
         if kept.octets is not None:
             transaction.execute(_INSERT_CONTENT, (number(queue_id), kept.octets))
             transaction.octets += kept.size
-        due = self.turns.next(self.submission, micros(self.arrived))
+        state: State = State.HOLD
+        due: int | None = None
+        if not self.submission.hold:
+            state = State.READY
+            due = self.turns.next(self.submission, micros(self.arrived))
         rows = [
-            (queue_id, n, path, State.READY, due)
+            (queue_id, n, path, state, due)
             for n, path in enumerate(self.submission.recipients)
         ]
         if terms := self.submission.terms:
@@ -95,7 +99,7 @@ class Add:
             transaction.executemany(_INSERT_WITH_TERMS, said)
         else:
             transaction.executemany(_INSERT_RECIPIENT, rows)
-        transaction.count(State.READY, len(rows))
+        transaction.count(state, len(rows))
 
     def _row(self) -> tuple[object, ...]:
         what, kept = self.submission, self.kept

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What every queue on disk must do: hold, release, remove, flush."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -41,6 +42,20 @@ class Holding:
         assert stage.states(queue_id) == [State.HOLD]
         assert stage.counts() == {State.HOLD: 1}
         assert not stage.store.hold(queue_id).result(WAIT)
+
+    def test_what_is_submitted_to_be_held_waits_for_its_release(
+        self, stage: Stage, reopen: Reopen
+    ) -> None:
+        """A copy of a site writes to nobody, and what it would have said is seen."""
+        queue_id = stage.submit(replace(submission(), hold=True)).queue_id
+
+        assert stage.claim() == []
+        assert stage.states(queue_id) == [State.HOLD]
+        assert stage.counts() == {State.HOLD: 1}
+        stage = reopen("second")
+        assert stage.counts() == {State.HOLD: 1}
+        assert stage.store.release(queue_id, NOON).result(WAIT)
+        assert len(stage.claim()) == 1
 
     @pytest.mark.parametrize("state", [State.DEFERRED, State.FAILED, State.READY])
     def test_what_is_held_while_it_is_tried_is_held_afterwards(
