@@ -206,6 +206,7 @@ LIMITS: Mapping[tuple[str, str], Limit] = {
     ("submitter", "redirect_to"): address,
     ("spool", "poll_interval"): positive,
     ("spool", "lock_expiry"): positive,
+    ("spool", "sending_expiry"): positive,
     ("route", "recipient"): each(pattern.recipient),
     ("route", "sender"): each(pattern.sender),
     ("route", "mx"): name,

@@ -40,6 +40,13 @@ class Watch(StrEnum):
     POLL = "poll"
 
 
+class Form(StrEnum):
+    """What a spool is to its writers."""
+
+    DROP = "drop"  # one directory, files in the forms of maildropd(8)
+    MAILDIR = "maildir"  # as zope.sendmail and repoze.sendmail queue mail
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DaemonConfig:
     """``[daemon]``: the process itself."""
@@ -134,10 +141,14 @@ class SpoolConfig:
     name: str
     path: Path
     quarantine: Path
+    form: Form = Form.DROP
     watch: Watch = Watch.INOTIFY
     poll_interval: timedelta = timedelta(seconds=60)
     settle_time: timedelta = timedelta(seconds=5)
     lock_expiry: timedelta = timedelta(days=1)
+    sending_expiry: timedelta = timedelta(hours=3)  # of a Maildir
+    verp: bool = False
+    hold: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

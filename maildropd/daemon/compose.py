@@ -27,6 +27,7 @@ from maildropd.edge.control import Control
 from maildropd.edge.parcel import Allowance
 from maildropd.edge.spool.admission import Admission
 from maildropd.edge.spool.door import Door
+from maildropd.edge.spool.folders import folders
 from maildropd.edge.spool.pickup import Pickup
 from maildropd.host import descriptors, inherited
 from maildropd.host.clock import QueueClock, SystemClock
@@ -96,7 +97,8 @@ class House:
         routing = lanes.routing(within, self.store, reporter, self.surroundings)
         self._injector.configure(config.queue, lanes.priority(config))
         self.store.configure(config.queue.disk_reserve)
-        served, left = config.spools[: share.spools], config.spools[share.spools :]
+        spools = [each for spool in config.spools for each in folders(spool)]
+        served, left = spools[: share.spools], spools[share.spools :]
         self._entry = entrance.entry(config, self._injector, self._lodge, names)
         intakes = (
             *(self._intake(spool, config) for spool in served),
@@ -132,7 +134,8 @@ class House:
 
     def _share(self, config: Config) -> Shares:
         """Return what there are file descriptors for, and say so if it is less."""
-        spools, ways = len(config.spools), lanes.needs(config)
+        spools = sum(len(folders(spool)) for spool in config.spools)
+        ways = lanes.needs(config)
         wanted = Shares(spools=spools, connections=ways.connections, local=ways.local)
         limit = descriptors.allowed()
         found = shares(limit, wanted)

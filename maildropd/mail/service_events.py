@@ -135,6 +135,18 @@ class LockAbandoned(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SenderGone(Event):
+    """Another program began to send a mail of a Maildir, and was not heard of since."""
+
+    event_id: ClassVar[str] = "d9e86a194492fd85ebec9fac6f92f0c0"
+    priority: ClassVar[Priority] = Priority.NOTICE
+    template: ClassVar[str] = "spool {spool}: {file}: taken over ({reason})"
+    spool: str
+    file: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StoreTrouble(Event):
     """The store refuses to work; nothing is accepted or delivered meanwhile."""
 

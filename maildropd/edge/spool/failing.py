@@ -43,7 +43,7 @@ class Failing:
         self._config = config
         self._journal = surroundings.journal
         self._next_look = next_look
-        self._rest = rest
+        self.rest = rest
         self.left = LeftAlone(config.name, surroundings.journal, surroundings.clock)
         self._quarantine = Quarantine(config.quarantine, surroundings.clock)
         self._drop: DropDirectory
@@ -103,10 +103,10 @@ class Failing:
 
     def locked(self, lock: Sight, sight: Sight) -> None:
         """Let a locked mail wait, but not for ever."""
-        age = self._rest.locked_for(lock, sight)
+        age = self.rest.locked_for(lock, sight)
         if age < self._config.lock_expiry or self.left.rests(lock):
             return
-        if self._rest.remaining(sight) > _NOW:
+        if self.rest.remaining(sight) > _NOW:
             return  # somebody is there after all; the next poll sees it
         reason = f"locked for {age.days} days and {age.seconds // 3600} hours"
         self._journal.emit(
@@ -142,7 +142,7 @@ class Failing:
 
     def _set_aside(self, sight: Sight, reason: str) -> Path | None:
         """Quarantine a file at rest: its writer may have been half way only."""
-        rest = self._rest.remaining(sight)
+        rest = self.rest.remaining(sight)
         if rest > _NOW:
             self._next_look.within(rest)
             return None

@@ -6,10 +6,11 @@ of it, and nothing of it is stored.
 """
 
 import errno
+import hashlib
 import os
 from collections.abc import Iterator
 
-from maildropd.edge.spool import forms
+from maildropd.edge.spool.custom import Custom
 from maildropd.edge.spool.draft import Draft
 from maildropd.edge.spool.sight import Sight
 from maildropd.mail.errors import MailError, Malformed, NotYet, TransientError
@@ -34,8 +35,9 @@ class OutOfResources(TransientError):
 class OpenFile:
     """A file while it is read, from its first octet to its last."""
 
-    def __init__(self, directory: int, sight: Sight) -> None:
+    def __init__(self, directory: int, sight: Sight, custom: Custom) -> None:
         """Open what was seen; raise ``NotYet`` if it is another by now."""
+        self._custom = custom
         self._directory = directory
         self._sight = sight
         self._done = 0
@@ -60,6 +62,7 @@ class OpenFile:
         the whole head, a larger one is read in its place, not joined to it.
         """
         head = self._read(_PIECE)
+        forms = self._custom.forms
         if self._done < self._size and not forms.is_complete(head):
             del head
             head = self._read_again(_HEAD_LIMIT)
@@ -78,6 +81,17 @@ class OpenFile:
             return os.pread(self._descriptor, len(octets), 0) == octets
         except OSError as error:
             raise _understood(error) from error
+
+    def digest(self) -> str:
+        """Return what is the same for the same octets; raise ``MailError``."""
+        found, at = hashlib.sha256(), 0
+        try:
+            while piece := os.pread(self._descriptor, _PIECE, at):
+                found.update(piece)
+                at += len(piece)
+        except OSError as error:
+            raise _understood(error) from error
+        return found.hexdigest()
 
     def pieces(self) -> Iterator[bytes]:
         """Yield all octets; raise ``NotYet`` at the end if those were not all."""
@@ -111,8 +125,8 @@ class OpenFile:
 
     def _check_settled(self) -> None:
         self._check_unchanged()
-        if self._sight.lock(self._directory):
-            raise NotYet("it was locked while it was read")
+        if not self._custom.is_ours(self._directory, self._sight):
+            raise NotYet("somebody came for it while it was read")
 
     def _check_unchanged(self) -> None:
         if not self._sight.is_same(os.fstat(self._descriptor)):

@@ -12,13 +12,14 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from datetime import timedelta
 from itertools import islice
-from typing import Protocol
 
-from maildropd.config.model import QueueConfig, SpoolConfig
+from maildropd.config.model import Form, QueueConfig, SpoolConfig
+from maildropd.edge.spool.custom import Scan
 from maildropd.edge.spool.directory import DirectoryUnusable, DropDirectory, make
 from maildropd.edge.spool.door import Door, Surroundings
+from maildropd.edge.spool.folders import loop
 from maildropd.edge.spool.rest import NextLook
-from maildropd.edge.spool.sight import LOCK, Sight, is_mail
+from maildropd.edge.spool.sight import Sight
 from maildropd.edge.spool.taker import Taker
 from maildropd.host.watch import Changes, DirectoryWatch, WatchRefused
 from maildropd.mail.service_events import SpoolUnreachable, SpoolWatched, WatchDegraded
@@ -29,14 +30,6 @@ _SEARCH = timedelta(seconds=2)  # for a directory that is gone
 _LAST_WAIT = timedelta(seconds=60)
 _BREATH = 1.0  # seconds
 _NOW = timedelta(0)
-
-
-class Scan(Iterator[os.DirEntry[str]], Protocol):
-    """What ``os.scandir`` returns."""
-
-    def close(self) -> None:
-        """Let go of the directory."""
-        ...
 
 
 class Pickup:
@@ -63,6 +56,7 @@ class Pickup:
         self._heartbeats = surroundings.heartbeats
         self._next_look = NextLook(surroundings.clock)
         self._taker = Taker(config, limits, door, surroundings, self._next_look)
+        self._custom = self._taker.custom
         self._drop: DropDirectory | None = None
         self._scan: Scan | None = None
         self._unreachable = ""  # why, as it was told
@@ -74,7 +68,7 @@ class Pickup:
         """Begin to take mail."""
         self._watch = self._make_watch()
         self._thread = threading.Thread(
-            target=self._run, name=f"spool-{self._config.name}", daemon=True
+            target=self._run, name=loop(self._config), daemon=True
         )
         self._thread.start()
 
@@ -102,14 +96,15 @@ class Pickup:
         }
 
     def _run(self) -> None:
-        make(self._config.path)
+        if self._config.form is Form.DROP:  # a Maildir belongs to its writers
+            make(self._config.path)
         while not self._stopping.is_set():
             try:
                 self._turn()
             except MemoryError:  # the next look finds what this one left
                 self._stopping.wait(_BREATH)
         self._leave()
-        self._heartbeats.rest(f"spool-{self._config.name}")
+        self._heartbeats.rest(loop(self._config))
 
     def _turn(self) -> None:
         self._taker.alive()
@@ -132,7 +127,7 @@ class Pickup:
     def _work(self, drop: DropDirectory, changes: Changes) -> None:
         if changes.rescan:
             self._next_look.set(_NOW)
-        for name in _finished(changes):
+        for name in self._finished(changes):
             self._taker.told(name)
         if self._scan is None and not self._next_look.wait:
             self._begin_scan(drop)
@@ -148,10 +143,11 @@ class Pickup:
         # Before the look, so that what it finds can ask for an earlier one.
         self._next_look.set(self._config.poll_interval)
         self._taker.round_began()
-        self._scan = os.scandir(drop.descriptor)
+        self._scan = self._custom.scan(drop.descriptor)
 
     def _scan_on(self, scan: Scan) -> None:
         """Handle a slice of the directory, the oldest of it first."""
+        is_mail = self._custom.is_mail
         names = [os.fsencode(entry.name) for entry in islice(scan, _SLICE)]
         found = (self._taker.look(name) for name in names if is_mail(name))
         for sight in sorted(filter(None, found), key=_age):
@@ -204,6 +200,12 @@ class Pickup:
         self._degraded, self._how = "", how
         self._journal.emit(SpoolWatched(spool=self._config.name, path=path, watch=how))
 
+    def _finished(self, changes: Changes) -> Iterator[bytes]:
+        """Yield the names whose writers are done: closed, or unlocked."""
+        unlocked = filter(None, map(self._custom.freed, changes.gone))
+        names = dict.fromkeys((*changes.closed, *unlocked))
+        return filter(self._custom.is_mail, names)
+
     def _tell_unreachable(self, reason: str) -> None:
         if reason != self._unreachable:
             self._unreachable = reason
@@ -212,12 +214,6 @@ class Pickup:
                     spool=self._config.name, path=str(self._config.path), reason=reason
                 )
             )
-
-
-def _finished(changes: Changes) -> Iterator[bytes]:
-    """Yield the names whose writers are done: closed, or unlocked."""
-    unlocked = (name.removesuffix(LOCK) for name in changes.gone if name.endswith(LOCK))
-    return filter(is_mail, dict.fromkeys((*changes.closed, *unlocked)))
 
 
 def _age(sight: Sight) -> int:

@@ -23,11 +23,6 @@ _KINDS = (
 )
 
 
-def is_mail(name: bytes) -> bool:
-    """Tell whether a name may be a mail's: not hidden, no draft, no lock."""
-    return not name.startswith(b".") and not name.endswith((b".tmp", LOCK))
-
-
 def shown(name: bytes) -> str:
     """Return a name for people: on one line, whatever is in it."""
     text = name.decode("utf-8", "backslashreplace")

@@ -9,15 +9,18 @@ from dataclasses import replace
 from datetime import timedelta
 
 from maildropd.config.model import QueueConfig, SpoolConfig
+from maildropd.edge.spool import customs
 from maildropd.edge.spool.directory import DropDirectory
 from maildropd.edge.spool.door import Door, Surroundings
 from maildropd.edge.spool.failing import Failing
 from maildropd.edge.spool.file import OpenFile
+from maildropd.edge.spool.folders import loop
 from maildropd.edge.spool.rest import NextLook, Rest
 from maildropd.edge.spool.sight import Sight
-from maildropd.edge.spool.under_way import UnderWay
-from maildropd.mail.envelope import Submitter
+from maildropd.edge.spool.under_way import Named, NotRemoved, UnderWay
+from maildropd.mail.envelope import Submission, Submitter
 from maildropd.mail.errors import NotNow, NotYet
+from maildropd.mail.verp import DELIMITERS
 
 _WINDOW = 200  # submissions that wait for the store together, and share a commit
 _OCTETS = 8 * 1024 * 1024  # of theirs, in memory until they are stored
@@ -47,7 +50,8 @@ class Taker:
         self._rest = Rest(config.settle_time, surroundings.clock)
         self._failing = Failing(config, surroundings, self._rest, next_look)
         self._left = self._failing.left
-        self._under_way = UnderWay(config.name, door.keys, self.alive)
+        self.custom = customs.of(config, surroundings, self._failing, next_look)
+        self._under_way = UnderWay(self.custom, door.keys, self.alive)
         self._drop: DropDirectory
 
     def work_in(self, drop: DropDirectory) -> None:
@@ -57,8 +61,7 @@ class Taker:
 
     def alive(self) -> None:
         """Promise to be heard of again."""
-        loop = f"spool-{self._config.name}"
-        self._surroundings.heartbeats.beat(loop, _PROMISE)
+        self._surroundings.heartbeats.beat(loop(self._config), _PROMISE)
 
     def round_began(self) -> None:
         """Begin to look through the whole directory."""
@@ -97,6 +100,8 @@ class Taker:
             self._failing.wait(sight, error)
         except Exception as error:  # noqa: BLE001 - one file stops no other
             self._failing.judge(sight, error)
+        if not self._under_way.has(sight):
+            self.custom.release(self._drop.descriptor, sight)
         waiting = len(self._under_way)
         if waiting >= _WINDOW or self._under_way.octets >= _OCTETS:
             self.settle(waiting // 2)
@@ -107,13 +112,17 @@ class Taker:
         failed = self._under_way.settle(self._drop.descriptor, leave)
         if before - len(self._under_way) > len(failed):
             self._failing.some_succeeded()
-        for sight, error in failed:
-            self._failing.judge(sight, error)
+        self._judge(failed)
 
     def finish(self) -> None:
         """Bring everything to its end, and let go of the directory."""
-        for sight, error in self._under_way.finish(self._drop.descriptor):
+        self._judge(self._under_way.finish(self._drop.descriptor))
+
+    def _judge(self, failed: Iterable[tuple[Sight, BaseException]]) -> None:
+        for sight, error in failed:
             self._failing.judge(sight, error)
+            if not isinstance(error, NotRemoved):  # nobody else may send that
+                self.custom.release(self._drop.descriptor, sight)
 
     def _take(self, sight: Sight, *, told: bool) -> None:
         if self._under_way.has(sight) or self._left.rests(sight):
@@ -126,29 +135,40 @@ class Taker:
             return
         if self._failing.is_put_off(sight):
             return
-        if lock := sight.lock(self._drop.descriptor):
-            self._failing.locked(lock, sight)
+        if not self.custom.may_take(self._drop.descriptor, sight):
             return
         rest = self._rest.remaining(sight)
         if rest > _NOW and not told:
             self._next_look.within(max(rest, self._config.settle_time / 5))
             return
-        if self._under_way.is_mistakable(sight, self._drop.descriptor):
-            raise NotYet("it looks like one that was here before")
+        self.custom.claim(self._drop.descriptor, sight)
         sight.check(self._limits.message_size_limit)
         self._submit(sight)
 
     def _submit(self, sight: Sight) -> None:
         name, uid = f"spool={self._config.name}", sight.status.st_uid
-        file = OpenFile(self._drop.descriptor, sight)
-        submitter, key = Submitter(name=name, uid=uid), self._under_way.key(sight)
+        file = OpenFile(self._drop.descriptor, sight, self.custom)
+        submitter = Submitter(name=name, uid=uid)
         try:
+            key = self.custom.key(sight, file.digest)
+            if self._under_way.is_mistakable(key, self._drop.descriptor):
+                raise NotYet("it looks like one that was here before")
             with self._admission.submission(file, submitter, key) as passed:
-                found = replace(passed, content=self._breathing(passed.content))
+                found = self._as_configured(passed)
                 weight = sight.status.st_size + _RECIPIENT * len(found.recipients)
-                self._under_way.add(sight, weight, self._injector.submit(found))
+                stored = self._injector.submit(found)
+                self._under_way.add(Named(sight, key), weight, stored)
         finally:
             file.close()
+
+    def _as_configured(self, passed: Submission) -> Submission:
+        verp = DELIMITERS if self._config.verp and passed.reverse_path else ""
+        return replace(
+            passed,
+            content=self._breathing(passed.content),
+            verp=passed.verp or verp,
+            hold=self._config.hold,
+        )
 
     def _breathing(self, pieces: Iterable[bytes]) -> Iterator[bytes]:
         """A large mail may take its time, as long as it comes."""

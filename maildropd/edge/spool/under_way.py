@@ -11,8 +11,9 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
-from typing import Any
+from typing import Any, NamedTuple
 
+from maildropd.edge.spool.custom import Custom
 from maildropd.edge.spool.door import Keys
 from maildropd.edge.spool.sight import Sight
 from maildropd.host import durable
@@ -26,15 +27,23 @@ class NotRemoved(TransientError):
     """The mail is stored, and its file cannot be removed."""
 
 
+class Named(NamedTuple):
+    """A file, and its submission key."""
+
+    sight: Sight
+    key: str
+
+
 class UnderWay:
     """Submissions whose end is not known yet, oldest first."""
 
-    def __init__(self, spool: str, keys: Keys, alive: Callable[[], None]) -> None:
+    def __init__(self, custom: Custom, keys: Keys, alive: Callable[[], None]) -> None:
         """``alive`` is called again and again while the store is waited for."""
-        self._spool = spool
+        self._custom = custom
         self._keys = keys
         self._alive = alive
-        self._waiting: deque[tuple[Sight, int, Future[Stored]]] = deque()
+        self._waiting: deque[tuple[Named, int, Future[Stored]]] = deque()
+        self._stored: dict[str, str] = {}  # keys of files that could not be removed
         self._submitted: set[str] = set()
         self._octets = 0
         self._removed: list[str] = []  # keys; the directory is not synced yet
@@ -49,26 +58,21 @@ class UnderWay:
         """How large they are together."""
         return self._octets
 
-    def key(self, sight: Sight) -> str:
-        """Return the submission key of a file: two spools share none."""
-        return f"drop:{self._spool}:{sight.key}"
-
-    def add(self, sight: Sight, weight: int, stored: Future[Stored]) -> None:
+    def add(self, named: Named, weight: int, stored: Future[Stored]) -> None:
         """Take note of a submission that takes so many octets of memory."""
-        self._submitted.add(sight.key)
+        self._submitted.add(named.sight.key)
         self._octets += weight
-        self._waiting.append((sight, weight, stored))
+        self._waiting.append((named, weight, stored))
 
     def has(self, sight: Sight) -> bool:
         """Tell whether this very file is being stored."""
         return sight.key in self._submitted
 
-    def is_mistakable(self, sight: Sight, directory: int) -> bool:
+    def is_mistakable(self, key: str, directory: int) -> bool:
         """Tell whether a new file looks just like one that is gone.
 
         The store would take it for a repetition, and it would be lost.
         """
-        key = self.key(sight)
         if key not in self._unforgotten:
             return False
         self._forget(directory)
@@ -82,8 +86,9 @@ class UnderWay:
         """
         failed = []
         while len(self._waiting) > leave:
-            sight, weight, stored = self._waiting.popleft()
-            error = self._end_of(stored) or self._remove(directory, sight)
+            named, weight, stored = self._waiting.popleft()
+            sight = named.sight
+            error = self._end_of(stored) or self._remove(directory, named)
             self._submitted.discard(sight.key)
             self._octets -= weight
             if error is not None:
@@ -93,7 +98,8 @@ class UnderWay:
 
     def remove_again(self, directory: int, sight: Sight) -> None:
         """Remove a file that was stored; raise ``NotRemoved`` if it cannot be."""
-        if error := self._remove(directory, sight):
+        named = Named(sight, self._stored[sight.key])
+        if error := self._remove(directory, named):
             raise error
 
     def finish(self, directory: int) -> list[tuple[Sight, BaseException]]:
@@ -109,18 +115,22 @@ class UnderWay:
                 return future.exception(_PATIENCE)
             self._alive()
 
-    def _remove(self, directory: int, sight: Sight) -> Exception | None:
+    def _remove(self, directory: int, named: Named) -> Exception | None:
+        """Remove what is stored; only then may others have the name."""
+        sight, key = named
         try:
-            found = os.stat(sight.name, dir_fd=directory, follow_symlinks=False)
-            if not sight.is_same(found):
+            if not self._custom.is_still(directory, sight, key):
                 return NotYet("it was written again after it was read")
             os.unlink(sight.name, dir_fd=directory)
         except FileNotFoundError:
             pass  # somebody was faster
         except OSError as error:
+            self._stored[sight.key] = key
             return NotRemoved(f"stored, but it cannot be removed ({error.strerror})")
-        self._removed.append(self.key(sight))
-        self._unforgotten.add(self.key(sight))
+        self._stored.pop(sight.key, None)
+        self._custom.release(directory, sight)
+        self._removed.append(key)
+        self._unforgotten.add(key)
         return None
 
     def _forget(self, directory: int) -> None:

@@ -10,7 +10,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from maildropd.config.model import QueueConfig, Size, SpoolConfig
+from maildropd.config.model import Form, QueueConfig, Size, SpoolConfig
+from maildropd.edge.spool.custom import Custom
 from maildropd.edge.spool.door import Door
 from maildropd.edge.spool.pickup import Pickup
 from maildropd.host.heartbeat import Heartbeats
@@ -37,6 +38,8 @@ class Taken:
     reverse_path: str | None
     submitter: Submitter
     key: str | None
+    verp: str = ""
+    hold: bool = False
 
 
 class PaperStore:
@@ -96,6 +99,8 @@ def _taken(submission: Submission, content: bytes) -> Taken:
         reverse_path=submission.reverse_path,
         submitter=submission.submitter,
         key=submission.key,
+        verp=submission.verp,
+        hold=submission.hold,
     )
 
 
@@ -126,10 +131,13 @@ class HandWatch:
 class Stage:
     """One spool, turned by hand instead of by its thread."""
 
-    def __init__(self, folder: Path, limit: int = 1_000_000) -> None:
+    def __init__(
+        self, folder: Path, limit: int = 1_000_000, form: Form = Form.DROP
+    ) -> None:
         self.config = SpoolConfig(
             name="drop",
-            path=folder / "drop",
+            path=folder / ("drop" if form is Form.DROP else "new"),
+            form=form,
             quarantine=folder / "quarantine",
             settle_time=SETTLE,
             poll_interval=POLL,
@@ -154,6 +162,10 @@ class Stage:
         door = Door(injector=self.store, keys=self.store, admission=passage)
         self.pickup = Pickup(self.config, self.limits, door, self._the_watch, self)
         self.pickup._watch = self.watch
+
+    @property
+    def custom(self) -> Custom:
+        return self.pickup._taker.custom
 
     def _the_watch(self) -> DirectoryWatch:
         return self.watch

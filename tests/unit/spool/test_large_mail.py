@@ -16,7 +16,9 @@ def test_what_waits_for_the_store_is_bounded_in_octets_too(stage: Stage) -> None
     def count() -> None:
         nonlocal most
         under_way = stage.pickup._taker._under_way
-        most = max(most, sum(each.status.st_size for each, _, _ in under_way._waiting))
+        most = max(
+            most, sum(each.sight.status.st_size for each, _, _ in under_way._waiting)
+        )
 
     stage.store.while_storing = count
     for number in range(100):

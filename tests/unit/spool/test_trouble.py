@@ -290,9 +290,9 @@ def test_waiting_for_a_slow_store_is_a_sign_of_life(
         if len(signs) == 3:
             answer.set_exception(StoreFull("full"))
 
-    waiting = under_way.UnderWay("drop", stage.store, alive)
+    waiting = under_way.UnderWay(stage.custom, stage.store, alive)
     sight = Sight(b"mail", os.stat(stage.write("mail")))
-    waiting.add(sight, 1, answer)
+    waiting.add(under_way.Named(sight, "key"), 1, answer)
 
     ((failed, error),) = waiting.settle(-1, 0)
 
