@@ -36,6 +36,12 @@ from tests.unit.spool.stage import MAIL, HandWatch
 CALLS = ("open", "read", "stat", "fstat", "write", "link", "rename", "unlink", "fsync")
 GOOD = {name: MAIL + name.encode() for name in ("one", "two")}
 BAD = b"no mail"
+KEYS = ("a" * 32, "b" * 32)
+BUNDLE = b"".join(
+    b"\0".join((b"#!sendmail", key.encode(), b"3", b"api", b"-i", b"bob@example.net"))
+    + b"\0%d\n%b0\n" % (len(key), key.encode())
+    for key in KEYS
+)
 
 Step = Callable[[], None]
 
@@ -54,7 +60,7 @@ class Around:
 
 
 class Host:
-    """A folder with drop, quarantine and store, and three files to begin with."""
+    """A folder with drop, quarantine and store, and four files to begin with."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -64,6 +70,7 @@ class Host:
         for name, content in GOOD.items():
             (self.drop / name).write_bytes(content)
         (self.drop / "bad").write_bytes(BAD)
+        (self.drop / "bundle").write_bytes(BUNDLE)
 
     def work(self, before: Step = lambda: None) -> FakeJournal:
         """Do what a daemon does between its start and its stop."""
@@ -111,8 +118,9 @@ class Host:
             return [row[0] for row in database.execute("SELECT octets FROM content")]
 
     def check(self) -> None:
-        """Both mails are stored once, and the third file is set aside once."""
+        """All mails are stored once, and the file that is none is set aside once."""
         expected = [mail.partition(b"example.org\n")[2] for mail in GOOD.values()]
+        expected += map(str.encode, KEYS)
         assert sorted(self.contents()) == sorted(expected)
         assert os.listdir(self.drop) == []
         # A draft of a reason may be left, and is hidden.

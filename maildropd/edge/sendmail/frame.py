@@ -2,7 +2,8 @@
 """What a client carries, taken apart as it comes (docs/SUBMISSION.md).
 
 A frame ends with its own mark.  What ends before it is no message: its client
-was killed, and nobody knows what was still to come.
+was killed, and nobody knows what was still to come.  In a file, another frame
+may follow.
 """
 
 import re
@@ -22,8 +23,9 @@ _LENGTH_LIMIT = 13
 class Frame:
     """One frame, fed in pieces that may be cut anywhere."""
 
-    def __init__(self) -> None:
-        """Know nothing yet."""
+    def __init__(self, *, alone: bool = True) -> None:
+        """Know nothing yet; behind one that is not alone, something may follow."""
+        self._alone = alone
         self.key = ""
         self.words: Sequence[str] | None = None  # once all of them are here
         self.ended = False
@@ -50,9 +52,14 @@ class Frame:
                 found += piece
             elif not self._take_length():
                 break
-        if self.ended and self._held:
+        if self.ended and self._held and self._alone:
             raise Malformed("there is something behind the end of the frame")
         return bytes(found)
+
+    @property
+    def rest(self) -> bytes:
+        """What stands behind the end: in a file, the next frame."""
+        return bytes(self._held) if self.ended else b""
 
     def _take_head(self, known: int) -> bool:
         """Look at what has come since; all of it anew would take for ever."""

@@ -5,20 +5,32 @@ A message goes out as it was left: nothing that is merely missing is added.
 What sendmail has left, since nobody answered it, is what it would have said.
 """
 
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Container, Iterable, Iterator
+from contextlib import closing
 from dataclasses import dataclass, replace
 
 from maildropd.edge.entry import KEY_LIFETIME, Gate, recipients, submission
 from maildropd.edge.parcel import Allowance, Parcel
-from maildropd.edge.sendmail.arguments import Invocation, Mode, Usage, parse
-from maildropd.edge.sendmail.frame import MAGIC, Frame, LoneDot
 from maildropd.edge.sendmail.handover import draft as handed_over
 from maildropd.edge.spool.file import OpenFile
+from maildropd.edge.spool.frames import Letter, Reader
 from maildropd.mail.draft import Draft
 from maildropd.mail.envelope import Submission, Submitter
-from maildropd.mail.errors import Malformed
+from maildropd.mail.errors import MailError, Malformed, NotYet
 from maildropd.mail.message import split
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Carried:
+    """A mail of a frame: what is to be stored, or why it is not.
+
+    Neither, if it was stored before.
+    """
+
+    key: str
+    size: int = 0
+    submission: Submission | None = None
+    error: MailError | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,20 +40,32 @@ class Admission:
     gate: Gate
     allowance: Allowance
 
-    @contextmanager
-    def submission(
-        self, file: OpenFile, submitter: Submitter, key: str
-    ) -> Iterator[Submission]:
-        """Lend what is to be stored; raise ``MailError``.
+    def submission(self, file: OpenFile, submitter: Submitter, key: str) -> Submission:
+        """Return what is to be stored of a file that is a mail; raise ``MailError``.
 
-        Its content is read from the file, and has to be before this ends.
+        Its content is read from the file.
+        """
+        return self._left(file, self.gate.known(submitter), key)
+
+    def carried(
+        self, pieces: Iterable[bytes], submitter: Submitter, done: Container[str]
+    ) -> Iterator[Carried]:
+        """Yield the mails of a file of frames, each but those whose key is done.
+
+        The content of each has to be read before the next is asked for.  The
+        frames were whole when they were looked at: raise ``NotYet`` if not.
         """
         submitter = self.gate.known(submitter)
-        if file.begins_with(MAGIC):
-            with self._carried(file, submitter) as found:
-                yield found
-        else:
-            yield self._left(file, submitter, key)
+        limit, reader, more = self.gate.size_limit(submitter), Reader(pieces), True
+        while more:
+            with closing(Parcel(self.allowance, limit)) as parcel:
+                letter = Letter(parcel)
+                try:
+                    more = reader.next(letter.begin, letter.write)
+                except Malformed as error:
+                    raise NotYet("it changed while it was read") from error
+                if more:
+                    yield self._of_letter(letter, submitter, done)
 
     def _left(self, file: OpenFile, submitter: Submitter, key: str) -> Submission:
         found = file.draft(self.gate.recipient_limit(submitter))
@@ -58,40 +82,20 @@ class Admission:
         passed = self.gate.admit(one, submitter)
         return replace(submission(passed, submitter, key), key_lifetime=None)
 
-    @contextmanager
-    def _carried(self, file: OpenFile, submitter: Submitter) -> Iterator[Submission]:
-        parcel = Parcel(self.allowance, self.gate.size_limit(submitter))
+    def _of_letter(
+        self, letter: Letter, submitter: Submitter, done: Container[str]
+    ) -> Carried:
+        """Its own key makes one mail of it and of a socket's."""
+        key = f"client:{submitter.uid}:{letter.key}"
+        if key in done:
+            return Carried(key=key)
         try:
-            yield self._of_frame(file.pieces(), parcel, submitter)
-        finally:
-            parcel.close()
-
-    def _of_frame(
-        self, pieces: Iterable[bytes], parcel: Parcel, submitter: Submitter
-    ) -> Submission:
-        """Read the whole frame; its own key makes one mail of it and of a socket's."""
-        frame, dot = Frame(), LoneDot(ends=False)
-        for piece in pieces:
-            was_known = frame.words is not None
-            content = frame.feed(piece)
-            if frame.words is not None and not was_known:
-                dot = LoneDot(ends=_parsed(frame).dot_ends)
-            if content and not dot.ended and (content := dot.feed(content)):
-                parcel.write(content)
-        if not frame.ended:
-            raise Malformed("it ends before its end: its writer was cut off")
-        one = handed_over(_parsed(frame), parcel, self.gate, submitter)
-        passed = self.gate.admit(one, submitter)
-        key = f"client:{submitter.uid}:{frame.key}"
+            if letter.error:
+                raise letter.error
+            one = handed_over(letter.found, letter.parcel, self.gate, submitter)
+            passed = self.gate.admit(one, submitter)
+        except MailError as error:
+            return Carried(key=key, error=error.with_traceback(None))
         found = submission(passed, replace(submitter, name="sendmail"), key)
-        return replace(found, key_lifetime=KEY_LIFETIME)
-
-
-def _parsed(frame: Frame) -> Invocation:
-    try:
-        found = parse(frame.words or ())
-    except Usage as usage:
-        raise Malformed(f"sendmail: {usage}") from usage
-    if found.mode is not Mode.DELIVER:
-        raise Malformed("sendmail: it was asked for something else than to send")
-    return found
+        found = replace(found, key_lifetime=KEY_LIFETIME)
+        return Carried(key=key, size=letter.parcel.size, submission=found)

@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the edge asks of the floors below."""
 
-from collections.abc import Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from concurrent.futures import Future
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Protocol
 
+from maildropd.edge.spool.admission import Carried
 from maildropd.edge.spool.file import OpenFile
 from maildropd.host.clock import Clock
 from maildropd.host.heartbeat import Heartbeats
@@ -34,10 +34,14 @@ class Keys(Protocol):
 class Admission(Protocol):
     """The policies; admission.py has them."""
 
-    def submission(
-        self, file: OpenFile, submitter: Submitter, key: str
-    ) -> AbstractContextManager[Submission]:
-        """Lend what is to be stored; raise ``MailError``."""
+    def submission(self, file: OpenFile, submitter: Submitter, key: str) -> Submission:
+        """Return what is to be stored of a file that is a mail; raise ``MailError``."""
+        ...
+
+    def carried(
+        self, pieces: Iterable[bytes], submitter: Submitter, done: Container[str]
+    ) -> Iterator[Carried]:
+        """Yield the mails of a file of frames; raise ``MailError``."""
         ...
 
 

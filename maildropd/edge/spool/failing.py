@@ -77,24 +77,31 @@ class Failing:
     def judge(self, sight: Sight, error: BaseException) -> None:
         """Decide what becomes of a file that was not taken."""
         match error:
-            case NotYet():
-                self._next_look.within(self._config.settle_time)
-            case NotRemoved():
-                self._leave(sight, str(error), stored=True)
             case PermanentError():
                 self._set_aside(sight, str(error))
-            case Unreadable():
-                self._leave(sight, str(error))
             case OutOfResources() | MemoryError():
                 self.left.tell(sight, str(error) or "there is no memory to read it")
                 self._refuse()
             case TransientError():
-                self._refuse()
+                self._try_again(sight, error)
             case OSError():
                 self._drop.check()
                 self._leave(sight, str(error))
             case _:
                 self._own_up(sight, error)
+
+    def _try_again(self, sight: Sight, error: TransientError) -> None:
+        match error:
+            case NotYet():
+                self._next_look.within(self._config.settle_time)
+            case NotNow():
+                self.wait(sight, error)
+            case NotRemoved():
+                self._leave(sight, str(error), stored=True)
+            case Unreadable():
+                self._leave(sight, str(error))
+            case _:
+                self._refuse()
 
     def unseen(self, name: bytes, error: OSError) -> None:
         """Leave a name alone that cannot even be looked at."""
@@ -118,6 +125,14 @@ class Failing:
             self._quarantine.add_lock(self._drop, sight.name, place)
         else:
             self._leave(lock, reason)
+
+    def staged(self, sight: Sight) -> None:
+        """Set aside what nobody will release any more; it is never sent by itself."""
+        age = self.rest.locked_for(sight, sight)
+        if age < self._config.lock_expiry or self.left.rests(sight):
+            return
+        lasted = f"{age.days} days and {age.seconds // 3600} hours"
+        self._set_aside(sight, f"it was left unfinished, or unreleased, for {lasted}")
 
     def is_put_off(self, sight: Sight) -> bool:
         """Tell whether this one's owner has had his share in this round."""

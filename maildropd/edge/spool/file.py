@@ -99,6 +99,16 @@ class OpenFile:
             yield self._read(_PIECE)
         self._check_settled()
 
+    def rewind(self) -> None:
+        """Begin to read anew."""
+        os.lseek(self._descriptor, 0, os.SEEK_SET)
+        self._done = 0
+
+    @property
+    def sight(self) -> Sight:
+        """What it is."""
+        return self._sight
+
     @property
     def size(self) -> int:
         """How many octets it has."""
@@ -109,8 +119,7 @@ class OpenFile:
         return self._sight.status.st_size
 
     def _read_again(self, most: int) -> bytes:
-        os.lseek(self._descriptor, 0, os.SEEK_SET)
-        self._done = 0
+        self.rewind()
         return self._read(most)
 
     def _read(self, most: int) -> bytes:

@@ -19,7 +19,7 @@ from maildropd.edge.spool.directory import DirectoryUnusable, DropDirectory, mak
 from maildropd.edge.spool.door import Door, Surroundings
 from maildropd.edge.spool.folders import loop
 from maildropd.edge.spool.rest import NextLook
-from maildropd.edge.spool.sight import Sight
+from maildropd.edge.spool.sight import Sight, is_staged
 from maildropd.edge.spool.taker import Taker
 from maildropd.host.watch import Changes, DirectoryWatch, WatchRefused
 from maildropd.mail.service_events import SpoolUnreachable, SpoolWatched, WatchDegraded
@@ -149,6 +149,8 @@ class Pickup:
         """Handle a slice of the directory, the oldest of it first."""
         is_mail = self._custom.is_mail
         names = [os.fsencode(entry.name) for entry in islice(scan, _SLICE)]
+        for name in filter(is_staged, names):
+            self._taker.staged(name)
         found = (self._taker.look(name) for name in names if is_mail(name))
         for sight in sorted(filter(None, found), key=_age):
             self._taker.take(sight)

@@ -34,8 +34,9 @@ owner:        uid {uid}
 last change:  {changed}
 set aside:    {now}
 
-Nothing of it was sent.  To send it, put right what is wrong with it, and move
-it back under a new name.  Otherwise remove it, and this file.
+Nothing of it was sent, unless it says so above.  To send it, put right what
+is wrong with it, and move it back under a new name.  Otherwise remove it, and
+this file.
 """
 
 

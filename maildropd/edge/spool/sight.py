@@ -7,12 +7,14 @@ trap, and may be another thing a moment later.
 
 import errno
 import os
+import re
 import stat
 from typing import Self
 
 from maildropd.mail.errors import Malformed, TooLarge
 
 LOCK = b".lck"
+_STAGED = re.compile(rb"\.[0-9a-f]{32}")
 
 _KINDS = (
     (stat.S_ISLNK, "a symbolic link"),
@@ -21,6 +23,11 @@ _KINDS = (
     (stat.S_ISCHR, "a device"),
     (stat.S_ISBLK, "a device"),
 )
+
+
+def is_staged(name: bytes) -> bool:
+    """Tell whether a name is one under which mail waits to be released."""
+    return _STAGED.fullmatch(name) is not None
 
 
 def shown(name: bytes) -> str:
@@ -101,8 +108,8 @@ class Sight:
             and mine.st_dev == status.st_dev
         )
 
-    def check(self, limit: int) -> None:
-        """Raise ``Malformed`` or ``TooLarge`` for what must not even be opened."""
+    def check(self) -> None:
+        """Raise ``Malformed`` for what must not even be opened."""
         mode = self.status.st_mode
         if not stat.S_ISREG(mode):
             kind = next((name for is_kind, name in _KINDS if is_kind(mode)), "odd")
@@ -111,6 +118,9 @@ class Sight:
             raise Malformed(f"it has {self.status.st_nlink} names (hard links)")
         if self.status.st_size == 0:
             raise Malformed("it is empty")
+
+    def check_size(self, limit: int) -> None:
+        """Raise ``TooLarge`` for a mail that is."""
         if self.status.st_size > limit:
             size = self.status.st_size
             raise TooLarge(f"{size} octets, and message_size_limit is {limit}")

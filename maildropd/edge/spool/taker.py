@@ -5,22 +5,28 @@ Whatever a file does to us, the next one is handled all the same.
 """
 
 from collections.abc import Iterable, Iterator
+from concurrent.futures import Future
 from dataclasses import replace
 from datetime import timedelta
 
 from maildropd.config.model import QueueConfig, SpoolConfig
+from maildropd.edge.sendmail.frame import MAGIC
 from maildropd.edge.spool import customs
+from maildropd.edge.spool.admission import Carried
+from maildropd.edge.spool.bundle import Bundles
 from maildropd.edge.spool.directory import DropDirectory
 from maildropd.edge.spool.door import Door, Surroundings
 from maildropd.edge.spool.failing import Failing
 from maildropd.edge.spool.file import OpenFile
 from maildropd.edge.spool.folders import loop
+from maildropd.edge.spool.frames import check as check_frames
 from maildropd.edge.spool.rest import NextLook, Rest
 from maildropd.edge.spool.sight import Sight
 from maildropd.edge.spool.under_way import Named, NotRemoved, UnderWay
 from maildropd.mail.envelope import Submission, Submitter
 from maildropd.mail.errors import NotNow, NotYet
 from maildropd.mail.verp import DELIMITERS
+from maildropd.store.base import Stored
 
 _WINDOW = 200  # submissions that wait for the store together, and share a commit
 _OCTETS = 8 * 1024 * 1024  # of theirs, in memory until they are stored
@@ -52,6 +58,7 @@ class Taker:
         self._left = self._failing.left
         self.custom = customs.of(config, surroundings, self._failing, next_look)
         self._under_way = UnderWay(self.custom, door.keys, self.alive)
+        self._bundles = Bundles(self._store, self.alive)
         self._drop: DropDirectory
 
     def work_in(self, drop: DropDirectory) -> None:
@@ -90,6 +97,11 @@ class Taker:
         except OSError as error:
             self._failing.unseen(name, error)
             return None
+
+    def staged(self, name: bytes) -> None:
+        """Look at mail that its writer has not released: that may not last for ever."""
+        if (sight := self.look(name)) and not sight.is_directory:
+            self._failing.staged(sight)
 
     def take(self, sight: Sight, *, told: bool = False) -> None:
         """Take one file, or see to it that it is not forgotten."""
@@ -142,7 +154,7 @@ class Taker:
             self._next_look.within(max(rest, self._config.settle_time / 5))
             return
         self.custom.claim(self._drop.descriptor, sight)
-        sight.check(self._limits.message_size_limit)
+        sight.check()
         self._submit(sight)
 
     def _submit(self, sight: Sight) -> None:
@@ -153,22 +165,34 @@ class Taker:
             key = self.custom.key(sight, file.digest)
             if self._under_way.is_mistakable(key, self._drop.descriptor):
                 raise NotYet("it looks like one that was here before")
-            with self._admission.submission(file, submitter, key) as passed:
-                found = self._as_configured(passed)
+            if file.begins_with(MAGIC):
+                stored = self._bundles.submit(sight, self._carried(file, submitter))
+                weight = min(file.size, _OCTETS)
+            else:
+                sight.check_size(self._limits.message_size_limit)
+                found = self._admission.submission(file, submitter, key)
                 weight = sight.status.st_size + _RECIPIENT * len(found.recipients)
-                stored = self._injector.submit(found)
-                self._under_way.add(Named(sight, key), weight, stored)
+                stored = self._store(found)
+            self._under_way.add(Named(sight, key), weight, stored)
         finally:
             file.close()
 
-    def _as_configured(self, passed: Submission) -> Submission:
+    def _carried(self, file: OpenFile, submitter: Submitter) -> Iterator[Carried]:
+        """Yield the mails of a file, once all of it was looked at."""
+        check_frames(self._breathing(file.pieces()))
+        file.rewind()
+        done = self._bundles.done(file.sight)
+        return self._admission.carried(file.pieces(), submitter, done)
+
+    def _store(self, passed: Submission) -> Future[Stored]:
         verp = DELIMITERS if self._config.verp and passed.reverse_path else ""
-        return replace(
+        found = replace(
             passed,
             content=self._breathing(passed.content),
             verp=passed.verp or verp,
             hold=self._config.hold,
         )
+        return self._injector.submit(found)
 
     def _breathing(self, pieces: Iterable[bytes]) -> Iterator[bytes]:
         """A large mail may take its time, as long as it comes."""
