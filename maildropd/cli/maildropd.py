@@ -19,7 +19,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         "--detach", action="store_true", help="go on in the background, once ready"
     )
     parser.add_argument(
-        "--pid-file", type=Path, metavar="FILE", help="with --detach: keep the id here"
+        "--pid-file", type=Path, metavar="FILE", help="keep the id here, locked"
     )
     parser.add_argument(
         "--log-format",
@@ -27,8 +27,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         help="where events go: the journal, or standard error",
     )
     found = parser.parse_args(argv)
-    if found.pid_file and not found.detach:
-        parser.error("--pid-file needs --detach")
     layout = arguments.layout(found)
     if found.check:
         return arguments.check(layout)

@@ -5,7 +5,7 @@ import asyncio
 import os
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, nullcontext
 from functools import partial
 
 from maildropd import __version__
@@ -17,7 +17,7 @@ from maildropd.daemon.engine import PatientJournal
 from maildropd.daemon.maildrophost_log import Copying, MaildropHostLog
 from maildropd.daemon.options import Options
 from maildropd.host.clock import SystemClock
-from maildropd.host.detach import AlreadyRunning, detached
+from maildropd.host.detach import AlreadyRunning, PidFile, detached
 from maildropd.host.journal import open_journal
 from maildropd.mail.errors import MailError, StoreRefused
 from maildropd.mail.service_events import ServiceStarting, StoreTrouble
@@ -33,7 +33,9 @@ def run(options: Options) -> int:
     try:
         if options.detach:
             return detached(partial(_serve, options), options.pid_file)
-        return _serve(options, _nobody)
+        # Without a file there is nothing to lock, and a supervisor knows the process.
+        with PidFile(options.pid_file) if options.pid_file else nullcontext():
+            return _serve(options, _nobody)
     except AlreadyRunning as error:
         return _refused(str(error), 1)
     except OSError as error:

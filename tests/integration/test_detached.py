@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
+from typing import IO
 
 import pytest
 
@@ -116,3 +117,35 @@ def test_a_wrong_configuration_is_said_before_it_detaches(
 
     assert "first_retry" in detached.log.read_text()
     assert not detached.pid_file.exists()
+
+
+def test_a_daemon_in_the_foreground_keeps_a_pid_file_too(
+    tmp_path: Path, server: SmtpServer
+) -> None:
+    """For a supervisor: what it started is what the file names, and only that."""
+    DaemonProcess(tmp_path, server.port)
+    pid_file = tmp_path / "maildropd.pid"
+    line = [*command("maildropd"), "--config", str(tmp_path), "--log-format", "text"]
+    line += ["--pid-file", str(pid_file)]
+    first = subprocess.Popen(line, cwd=HOME, stderr=subprocess.PIPE)
+    try:
+        assert first.stderr is not None
+        until_line(first.stderr, b"ready")
+        assert int(pid_file.read_text()) == first.pid
+
+        second = subprocess.run(
+            line, cwd=HOME, stderr=subprocess.PIPE, check=False, timeout=DEADLINE
+        )
+        assert second.returncode == 1
+        assert f"pid {first.pid} runs".encode() in second.stderr
+    finally:
+        first.terminate()
+        _, rest = first.communicate(timeout=DEADLINE)
+
+    assert first.returncode == 0, rest
+    assert not pid_file.exists()
+
+
+def until_line(lines: IO[bytes], words: bytes) -> None:
+    """Read until a line has these words; it ends when the daemon does."""
+    assert any(words in line for line in lines)

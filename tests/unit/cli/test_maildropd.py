@@ -77,7 +77,6 @@ def test_check_starts_nothing(
     [
         ["--frob"],
         ["--log-format", "xml"],
-        ["--pid-file", "x"],
         ["--instance", "maildropd"],
         ["--instance", ""],
         ["--conf", "x"],
