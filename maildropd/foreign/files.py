@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Files that somebody else wrote, read with care: never waited for, never endless."""
+
+import os
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+from maildropd.foreign.errors import Unreadable
+
+_LARGEST = 1 << 20
+_FLAGS = (
+    os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK
+)  # somebody may have put a fifo there
+
+
+def octets(path: Path, limit: int = _LARGEST, flags: int = 0) -> bytes:
+    """Return what a plain file holds; raise ``Unreadable``."""
+    try:
+        descriptor = os.open(path, _FLAGS | flags)
+        with open(descriptor, "rb") as file:
+            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+                raise Unreadable(str(path), "is not a file")
+            found = file.read(limit + 1)
+    except OSError as error:
+        raise Unreadable(str(path), (error.strerror or str(error)).lower()) from error
+    if len(found) > limit:
+        raise Unreadable(str(path), f"is larger than {limit} octets")
+    return found
+
+
+def text(path: Path) -> str:
+    """Return a file of UTF-8."""
+    found = octets(path)
+    try:
+        return found.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = found.count(b"\n", 0, error.start) + 1
+        raise Unreadable(f"{path}:{line}", "is not UTF-8") from error
+
+
+def lines(path: Path) -> Iterator[tuple[str, str]]:
+    """Yield the lines of a file of text, each behind where it stands."""
+    for number, line in enumerate(text(path).split("\n"), 1):
+        yield f"{path}:{number}", line.removesuffix("\r")
+
+
+def first_line(path: Path) -> str:
+    """Return the first line of a file, stripped; nothing where there is no file."""
+    if not os.path.lexists(path):
+        return ""
+    return text(path).partition("\n")[0].strip()
