@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from maildropd.cli import arguments, render, render_relays, returns, words
+from maildropd.cli import arguments, importing, render, render_relays, returns, words
 from maildropd.cli.desk import Desk, Failed
 from maildropd.cli.reach import open_desk
 from maildropd.config.layout import Layout
@@ -76,6 +76,7 @@ def _parser() -> arguments.Parser:
         command.add_argument("ids", metavar="ID", nargs="+")
     commands.add_parser("salvage", help="save what can be read of a damaged queue")
     commands.add_parser("reload", help="have the daemon read its configuration again")
+    importing.add_to(commands)
     return parser
 
 
@@ -96,6 +97,11 @@ def _explain(layout: Layout, found: Namespace) -> int:
     from maildropd.cli.explain import run  # noqa: PLC0415 - see above
 
     _print(run(layout, found.address, found.sender, found.uid))
+    return arguments.OK
+
+
+def _import_config(layout: Layout, found: Namespace) -> int:
+    _print(importing.config(layout, found))
     return arguments.OK
 
 
@@ -181,6 +187,7 @@ _ALONE: Mapping[str, Callable[[Layout, Namespace], int]] = {
     "salvage": _salvage,
     "explain": _explain,
     "verp": _verp,
+    "import-config": _import_config,
 }
 _COMMANDS: Mapping[str, Callable[[Desk, Namespace], int]] = {
     "status": _status,

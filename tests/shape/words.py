@@ -129,7 +129,7 @@ def manual_keys(text: str) -> Iterator[Key]:
 
 def options(help_text: str) -> set[str]:
     """Return the options and commands that a command's --help names."""
-    commands = re.findall(r"(?m)^    (\w+) {2,}\S", help_text)
+    commands = re.findall(r"(?m)^    ([\w-]+) {2,}\S", help_text)
     return {*re.findall(r"--[\w-]+", help_text), *commands}
 
 

@@ -1,0 +1,32 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The arguments of the commands that take over from another system."""
+
+from argparse import Namespace
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from maildropd.config.layout import Layout
+
+
+def add_to(commands: Any) -> None:
+    """Add them to the parser's commands."""
+    config = commands.add_parser("import-config", help="take over a configuration")
+    config.add_argument("system", metavar="SYSTEM")
+    config.add_argument("file", metavar="FILE", type=Path)
+    config.add_argument("--write", action="store_true", help="write it")
+    config.add_argument("--force", action="store_true", help="replace what is there")
+    config.add_argument(
+        "--secrets", type=Path, metavar="DIR", help="where passwords are kept"
+    )
+    config.add_argument(
+        "--instance", dest="which", metavar="NAME", help="the one of gs.email's"
+    )
+
+
+def config(layout: Layout, found: Namespace) -> Iterator[str]:
+    """Do import-config."""
+    # It knows nine systems, which the other commands do without.
+    from maildropd.cli.import_config import run  # noqa: PLC0415 - see above
+
+    return run(layout, found)
