@@ -173,6 +173,7 @@ def submission(draft: Draft, submitter: Submitter, key: str | None) -> Submissio
         ret=draft.ret,
         envid=draft.envid,
         verp=draft.verp if draft.reverse_path else "",
+        hold=draft.hold,
     )
 
 

@@ -37,6 +37,7 @@ class Draft:
     ret: str = ""
     envid: str = ""
     verp: str = ""
+    hold: bool = False  # no attempt until somebody releases it
     as_is: bool = False  # nothing is added that is merely missing
 
     def __post_init__(self) -> None:

@@ -240,7 +240,7 @@ def _mail(offer: Offer) -> str:
     }
     words = [f"MAIL FROM:<{offer.reverse_path or ''}>"]
     words += [f"{name}={value}" for name, value in said.items() if value]
-    return " ".join([*words, *["SMTPUTF8"] * offer.utf8])
+    return " ".join([*words, *["SMTPUTF8"] * offer.utf8, *["XHOLD"] * offer.hold])
 
 
 def _rcpt(named: Named) -> str:

@@ -29,6 +29,7 @@ _PARAMETER = re.compile(
     r"(?:=([\x21-\x3c\x3e-\x7e]+|(?<=XVERP=)[-+=]+))?",  # the one with = in its value
     re.IGNORECASE,
 )
+_OF_MAIL = ("SIZE", "BODY", "SMTPUTF8", "RET", "ENVID", "XKEY", "XVERP", "XHOLD")
 _XTEXT = re.compile(r"(?:[\x21-\x2a\x2c-\x3c\x3e-\x7e]|\+[0-9A-F]{2})+")
 _NOTIFY = frozenset(("SUCCESS", "FAILURE", "DELAY"))
 _KEY = re.compile(r"[0-9A-Za-z._-]{1,64}")
@@ -67,6 +68,7 @@ class Offer:
     envid: str = ""
     key: str | None = None
     verp: str = ""  # its delimiters, if each recipient has a return address
+    hold: bool = False  # no attempt until somebody releases it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,10 +88,11 @@ class Named:
 def mail(argument: str) -> Offer:
     """Read ``FROM:<...> parameters``; raise ``PermanentError``."""
     path, said = _path_and_parameters("FROM", argument)
-    _check_known(said, ("SIZE", "BODY", "SMTPUTF8", "RET", "ENVID", "XKEY", "XVERP"))
+    _check_known(said, _OF_MAIL)
     utf8 = "SMTPUTF8" in said
-    if said.get("SMTPUTF8"):
-        raise BadCommand("SMTPUTF8 takes no value")
+    for name in ("SMTPUTF8", "XHOLD"):
+        if said.get(name):
+            raise BadCommand(f"{name} takes no value")
     if said.get("BODY", "7BIT").upper() not in ("7BIT", "8BITMIME"):
         raise BadCommand("BODY is 7BIT or 8BITMIME")
     if path == "<>" and "XVERP" in said:
@@ -102,6 +105,7 @@ def mail(argument: str) -> Offer:
         envid=_value(said, "ENVID", _is_xtext) or "",
         key=_value(said, "XKEY", _KEY.fullmatch),
         verp=_verp(said.get("XVERP")),
+        hold="XHOLD" in said,
     )
 
 

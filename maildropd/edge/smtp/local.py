@@ -14,7 +14,7 @@ from maildropd.edge.smtp.grammar import Named, Offer
 from maildropd.host import tcp_owner
 from maildropd.mail.draft import Draft, Recipient
 from maildropd.mail.envelope import DEFAULT_TERMS, Submitter, Terms
-from maildropd.mail.errors import NotNow
+from maildropd.mail.errors import MailError, NotNow
 from maildropd.mail.event import Journal
 from maildropd.mail.reply import Reply
 from maildropd.mail.submission_events import SubmissionRefused
@@ -102,6 +102,9 @@ class LocalDesk:
         if self._is_ourselves():
             words = "our own mail comes back: the relay is this host's maildropd-smtp"
             raise NotNow(words, Reply(451, "4.4.6", words))
+        if offer.hold and not self._may_hold():
+            words = "XHOLD is for root and the daemon's own user"
+            raise MailError(words, Reply(550, "5.7.1", words))
         self._gate.check_sender(offer.reverse_path, self._submitter)
         self._offer = offer
 
@@ -170,7 +173,13 @@ class LocalDesk:
             ret=self._offer.ret,
             envid=self._offer.envid,
             verp=self._offer.verp,
+            hold=self._offer.hold,
         )
+
+    def _may_hold(self) -> bool:
+        """Who may operate may; a client of the network never is."""
+        who = self._submitter
+        return who.client is None and who.uid in (0, os.geteuid())
 
     def _is_ourselves(self) -> bool:
         """Tell whether the client is our own relay, which would never end."""

@@ -23,6 +23,7 @@ from maildropd.mail.errors import BadAddress, PermanentError
             Offer(reverse_path="a@b", size=10, ret="HDRS", envid="aB+2B", key="k-1"),
         ),
         ("FROM:<a@b> XVERP", Offer(reverse_path="a@b", verp="+=")),
+        ("FROM:<a@b> XHOLD", Offer(reverse_path="a@b", hold=True)),
         ("FROM:<a@b> xverp=-= SIZE=1", Offer(reverse_path="a@b", verp="-=", size=1)),
         ("FROM:<a@b> XVERP===", Offer(reverse_path="a@b", verp="==")),
         (
@@ -57,6 +58,7 @@ def test_mail_is_understood(argument: str, meant: Offer) -> None:
         ("FROM:<a@b> XKEY=a/b", 501, "5.5.4"),
         ("FROM:<a@b> =x", 501, "5.5.4"),
         ("FROM:<> XVERP", 501, "5.5.4"),
+        ("FROM:<a@b> XHOLD=yes", 501, "5.5.4"),
         ("FROM:<a@b> XVERP=+", 501, "5.5.4"),
         ("FROM:<a@b> XVERP=+=-", 501, "5.5.4"),
         ("FROM:<a@b> XVERP=ab", 501, "5.5.4"),

@@ -18,7 +18,7 @@ from maildropd.edge.smtp.desk import Client
 from maildropd.edge.smtp.grammar import Named, Offer
 from maildropd.edge.smtp.local import LocalDesk, Office
 from maildropd.mail.envelope import QueueId, Submission, Submitter
-from maildropd.mail.errors import NotNow, StoreFull
+from maildropd.mail.errors import MailError, NotNow, StoreFull
 from maildropd.mail.reply import Reply
 from maildropd.mail.submission_events import SubmissionRefused
 from maildropd.store.base import Stored
@@ -81,6 +81,42 @@ def connection() -> Iterator[Client]:
             server_address="127.0.0.1",
             server_port=listener.getsockname()[1],
         )
+
+
+HELD = Offer(reverse_path="a@b", hold=True)
+
+
+@pytest.mark.parametrize("uid", [0, os.geteuid()])
+def test_root_and_the_daemons_user_hand_over_what_is_held(room: Room, uid: int) -> None:
+    """Mail that must not leave by itself cannot be held only after it is in."""
+    desk = room.desk(uid)
+
+    async def run() -> None:
+        await desk.offer(HELD)
+        await desk.name(Named(forward_path="c@d"))
+        await desk.take(desk.parcel())
+
+    asyncio.run(run())
+
+    ((stored, _),) = room.injector.stored
+    assert stored.hold
+
+
+def test_nobody_else_does(room: Room) -> None:
+    """Who could would fill the queue with what never leaves."""
+    with pytest.raises(MailError, match="XHOLD is for root"):
+        asyncio.run(room.desk(os.geteuid() + 1000).offer(HELD))
+
+
+def test_nor_does_a_client_of_the_gateway(room: Room) -> None:
+    client = Client(
+        address="192.0.2.7", port=40_000, server_address="192.0.2.1", server_port=25
+    )
+    desk = room.desk(0)
+    desk.introduce(client)
+
+    with pytest.raises(MailError, match="XHOLD is for root"):
+        asyncio.run(desk.offer(HELD))
 
 
 def handed_over(desk: LocalDesk, content: bytes, key: str | None = None) -> Reply:
