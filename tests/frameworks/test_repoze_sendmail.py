@@ -16,6 +16,8 @@ from repoze.sendmail.delivery import QueuedMailDelivery
 from repoze.sendmail.mailer import SMTPMailer
 from repoze.sendmail.queue import QueueProcessor
 
+from maildropd.foreign.maildirs import forms
+from maildropd.foreign.maildirs.writing import Maildir
 from tests.fakes.actions import reply
 from tests.fakes.smtp_server import SmtpServer
 from tests.frameworks.queue_stage import HOURS, Queue, aged
@@ -153,3 +155,39 @@ def test_what_was_refused_for_good_stays_as_they_left_it(queue: Queue) -> None:
         assert queue.arrived(1) == {"2": 1}
 
     assert queue.names() == [rejected]
+
+
+def test_what_we_queue_in_their_form_their_sender_delivers(queue: Queue) -> None:
+    octets = b"Subject: ours\nFrom: a@example.org\n\nwritten by us\n"
+    content = forms.repoze("a@example.org", ["b@example.net", "c@example.net"], octets)
+    Maildir(queue.path).write(content).commit()
+
+    processor(queue).send_messages()
+
+    (taken,) = queue.server.delivered
+    assert taken.mail.split()[1].lower() == b"from:<a@example.org>"
+    assert taken.recipients == ("b@example.net", "c@example.net")
+    assert b"Subject: ours\n" in taken.content
+    assert taken.content.strip().endswith(b"written by us")
+    assert queue.names() == []
+
+
+def test_what_we_write_is_what_they_would_have_written(queue: Queue) -> None:
+    send(queue, 1)
+    (file,) = (queue.path / "new").iterdir()
+    theirs = file.read_bytes()
+
+    lines = theirs.splitlines(keepends=True)
+    message = b"".join(one for one in lines if not one.startswith(b"X-Actually-"))
+
+    assert forms.repoze("a@example.org", ["b@example.net"], message) == theirs
+
+
+def test_a_folded_list_of_recipients_is_the_same_as_theirs(queue: Queue) -> None:
+    send(queue, 1, to=MANY)
+    (file,) = (queue.path / "new").iterdir()
+    theirs = file.read_bytes()
+    head, _, body = theirs.partition(b"X-Actually-From")
+    message = head + b"\n" + body.partition(b"\n\n")[2]
+
+    assert forms.repoze("a@example.org", MANY, message) == theirs

@@ -13,6 +13,8 @@ from zope.sendmail.delivery import QueuedMailDelivery
 from zope.sendmail.mailer import SMTPMailer
 from zope.sendmail.queue import QueueProcessorThread
 
+from maildropd.foreign.maildirs import forms
+from maildropd.foreign.maildirs.writing import Maildir
 from tests.fakes.actions import reply
 from tests.fakes.smtp_server import SmtpServer
 from tests.frameworks.queue_stage import HOURS, Queue, aged, subject
@@ -179,3 +181,28 @@ def test_each_recipient_has_a_return_address_where_the_spool_says_so(
         b"FROM:<a+b=example.net@example.org>",
         b"FROM:<a+c=example.net@example.org>",
     }
+
+
+def test_what_we_queue_in_their_form_their_sender_delivers(queue: Queue) -> None:
+    octets = b"Subject: ours\nFrom: a@example.org\n\nwritten by us\n"
+    content = forms.zope("a@example.org", ["b@example.net", "c@example.net"], octets)
+    Maildir(queue.path).write(content).commit()
+
+    processor(queue).run(forever=False)
+
+    (taken,) = queue.server.delivered
+    assert taken.mail.split()[1].lower() == b"from:<a@example.org>"
+    assert taken.recipients == ("b@example.net", "c@example.net")
+    assert taken.content.split() == octets.split()  # their line ends are their own
+    assert queue.names() == []
+
+
+def test_what_we_write_is_what_they_would_have_written(queue: Queue) -> None:
+    send(queue, 1)
+    (file,) = (queue.path / "new").iterdir()
+    theirs = file.read_bytes()
+
+    message = theirs.split(b"\n", 2)[2]
+
+    assert forms.zope("a@example.org", TO, message) == theirs
+    assert len(file.name.split(".")) == 4

@@ -54,8 +54,12 @@ def decoded(value: bytes) -> bytes:
 
 
 def _value(head: bytes, found: Sequence[Field], name: str) -> bytes:
-    """Return what the first field of a name says; nothing if there is none."""
-    for field in found:
+    """Return what the last field of a name says; nothing if there is none.
+
+    They are appended: what comes before is the message's own, and would let
+    whoever wrote that choose whom it goes to.
+    """
+    for field in reversed(found):
         if field.name == name:
             return decoded(head[field.value : field.end].strip())
     return b""

@@ -22,11 +22,6 @@ def is_form(head: bytes) -> bool:
     return head.startswith((FROM, TO))
 
 
-def is_complete(head: bytes) -> bool:
-    """Tell whether both lines are in the head, and something of the message."""
-    return len(head.split(b"\n", 2)) == 3
-
-
 def read(head: bytes, recipient_limit: int) -> Draft:
     """Read a file of this form; raise ``Malformed`` where it is broken."""
     first, at = _line(head, 0, FROM)

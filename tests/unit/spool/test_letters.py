@@ -127,7 +127,7 @@ def test_the_names_of_the_fields_in_the_text_mean_nothing() -> None:
     assert content(read(octets)) == octets
 
 
-@pytest.mark.parametrize("octets", [b"X-Zope-From: a@x\nX-Zope-To", b"From: a@x\n"])
+@pytest.mark.parametrize("octets", [b"X-Zope-From: a@x\nX-Zope-To:", b"From: a@x\n"])
 def test_more_is_read_while_the_envelope_may_go_on(octets: bytes) -> None:
     assert not letters.is_complete(octets)
 
@@ -144,3 +144,25 @@ def test_what_the_originals_wrote_is_read() -> None:
         assert b"X-Zope" not in content(found)
         assert b"X-Actually" not in content(found)
         assert content(found).split(b"\n")[-2] == octets.split(b"\n")[-2]
+
+
+def test_a_message_cannot_choose_its_envelope() -> None:
+    """The fields that count were appended; what its author wrote comes before."""
+    octets = b"X-Actually-To: evil@x\nX-Actually-From: e@x\n" + REPOZE % (Q_A, b"b@x")
+
+    found = read(octets)
+
+    assert (found.reverse_path, found.recipients) == ("a@x.example", ("b@x",))
+    assert b"X-Actually" not in content(found)
+
+
+@pytest.mark.parametrize(
+    "octets",
+    [
+        b"X-Zope-From: e@x\nX-Zope-To: evil@x\n" + REPOZE % (Q_A, b"b@x"),
+        b"X-Zope-To: evil@x\n" + REPOZE % (Q_A, b"b@x"),
+    ],
+)
+def test_two_envelopes_are_none(octets: bytes) -> None:
+    with pytest.raises(Malformed, match="two envelopes"):
+        read(octets)
