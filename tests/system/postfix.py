@@ -147,7 +147,8 @@ class Postfix:
         return [Delivered.read(path.read_bytes()) for path in self._files()]
 
     def forget(self) -> None:
-        """Empty the mailbox."""
+        """Empty the mailbox, and what is on its way there."""
+        self.machine.run("postsuper", "-d", "ALL")
         for path in self._files():
             path.unlink()
 
