@@ -5,12 +5,15 @@ The daemon's own desk asks policies and store; that of the gateway asks the
 daemon, over its socket.
 """
 
+import re
 from dataclasses import dataclass
 from typing import Protocol
 
 from maildropd.edge.parcel import Parcel
-from maildropd.edge.smtp.grammar import Named, Offer
+from maildropd.edge.smtp.grammar import BadCommand, Named, Offer
 from maildropd.mail.reply import Reply
+
+_XCLIENT = re.compile(r"([A-Za-z]+)=([0-9A-Za-z.:\[\]-]+)")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,6 +24,24 @@ class Client:
     port: int
     server_address: str
     server_port: int
+
+
+def introduced(argument: str) -> Client:
+    """Read what XCLIENT says; raise ``BadCommand``."""
+    said = {
+        found[1].upper(): found[2].strip("[]")
+        for word in argument.split()
+        if (found := _XCLIENT.fullmatch(word))
+    }
+    try:
+        return Client(
+            address=said["ADDR"],
+            port=int(said["PORT"]),
+            server_address=said["DESTADDR"],
+            server_port=int(said["DESTPORT"]),
+        )
+    except (KeyError, ValueError) as error:
+        raise BadCommand("ADDR, PORT, DESTADDR and DESTPORT are needed") from error
 
 
 class Desk(Protocol):

@@ -29,9 +29,13 @@ _PARAMETER = re.compile(
     r"(?:=([\x21-\x3c\x3e-\x7e]+|(?<=XVERP=)[-+=]+))?",  # the one with = in its value
     re.IGNORECASE,
 )
-_OF_MAIL = ("SIZE", "BODY", "SMTPUTF8", "RET", "ENVID", "XKEY", "XVERP", "XHOLD")
 _XTEXT = re.compile(r"(?:[\x21-\x2a\x2c-\x3c\x3e-\x7e]|\+[0-9A-F]{2})+")
+_OF_MAIL = (
+    *("SIZE", "BODY", "SMTPUTF8", "RET", "ENVID"),
+    *("XKEY", "XVERP", "XHOLD", "XSHA256"),
+)
 _NOTIFY = frozenset(("SUCCESS", "FAILURE", "DELAY"))
+_SHA256 = re.compile(r"[0-9A-Fa-f]{64}")
 _KEY = re.compile(r"[0-9A-Za-z._-]{1,64}")
 
 # RFC 5321 4.5.3.1, in octets.
@@ -69,6 +73,7 @@ class Offer:
     key: str | None = None
     verp: str = ""  # its delimiters, if each recipient has a return address
     hold: bool = False  # no attempt until somebody releases it
+    sha256: str = ""  # of the content, as hexadecimal digits; not said if empty
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,6 +111,7 @@ def mail(argument: str) -> Offer:
         key=_value(said, "XKEY", _KEY.fullmatch),
         verp=_verp(said.get("XVERP")),
         hold="XHOLD" in said,
+        sha256=(_value(said, "XSHA256", _SHA256.fullmatch) or "").lower(),
     )
 
 

@@ -10,9 +10,10 @@ import re
 from collections.abc import Awaitable, Callable, Mapping
 
 from maildropd.edge.smtp import grammar
-from maildropd.edge.smtp.desk import Client, Desk
+from maildropd.edge.smtp.desk import Desk, introduced
 from maildropd.edge.smtp.ends import Gone, Overdue
 from maildropd.edge.smtp.grammar import BadCommand, Offer
+from maildropd.edge.smtp.seal import Seal
 from maildropd.edge.smtp.wire import Wire
 from maildropd.mail.errors import MailError, TooLarge, TooManyRecipients
 from maildropd.mail.reply import Reply
@@ -20,7 +21,6 @@ from maildropd.mail.reply import Reply
 _MISTAKES = 20  # commands that are none, until we have enough
 _CHATTER = 1000  # commands without a recipient or a message
 _REFUSALS = 1000  # of commands that are right
-_XCLIENT = re.compile(r"([A-Za-z]+)=([0-9A-Za-z.:\[\]-]+)")
 _HELLO = re.compile(r"[\x21-\x7e\x80-\U0010ffff]{1,255}")
 _STOPPING = Reply(421, "4.3.2", "maildropd is stopping")
 _SILENCE = 0.5  # seconds, at a stop; four times as much within a message
@@ -132,7 +132,7 @@ class Session:
             "8BITMIME",
             "SMTPUTF8",
             "ENHANCEDSTATUSCODES",
-            *("DSN", "XKEY", "XVERP"),
+            *("DSN", "XKEY", "XVERP", "XSHA256"),
             *(["XCLIENT ADDR PORT DESTADDR DESTPORT"] * self._desk.may_introduce),
             "HELP",
         )
@@ -152,21 +152,7 @@ class Session:
             raise MailError("not for you", Reply(550, "5.7.1", "not for you"))
         if self._offer is not None:
             raise _out_of_order("not within a message")
-        said = {
-            found[1].upper(): found[2].strip("[]")
-            for word in argument.split()
-            if (found := _XCLIENT.fullmatch(word))
-        }
-        try:
-            client = Client(
-                address=said["ADDR"],
-                port=int(said["PORT"]),
-                server_address=said["DESTADDR"],
-                server_port=int(said["DESTPORT"]),
-            )
-        except (KeyError, ValueError) as error:
-            raise BadCommand("ADDR, PORT, DESTADDR and DESTPORT are needed") from error
-        self._desk.introduce(client)
+        self._desk.introduce(introduced(argument))
         await self._forget()
         self._greeted = False
         self._greet()
@@ -201,14 +187,15 @@ class Session:
             raise BadCommand("DATA takes no argument")
         if self._offer is None or not self._recipients:
             raise _out_of_order("say MAIL and RCPT first")
-        parcel = self._desk.parcel()
+        parcel, seal = self._desk.parcel(), Seal(self._offer.sha256)
         try:
             self._wire.say(Reply(354, "2.0.0", "end with a dot in a line of its own"))
             try:
-                await self._wire.content(parcel.write)
+                await self._wire.content(seal.over(parcel.write))
             except MailError as error:  # in the middle: nobody knows where it ends
                 self._desk.refused(str(error), error.reply)
                 self._last(error.reply)
+            seal.check()
             reply = await self._desk.take(parcel)
             self._taken, self._chatter = self._taken + 1, 0
         finally:

@@ -25,6 +25,10 @@ from maildropd.mail.errors import BadAddress, PermanentError
         ("FROM:<a@b> XVERP", Offer(reverse_path="a@b", verp="+=")),
         ("FROM:<a@b> XHOLD", Offer(reverse_path="a@b", hold=True)),
         ("FROM:<a@b> xverp=-= SIZE=1", Offer(reverse_path="a@b", verp="-=", size=1)),
+        (
+            f"FROM:<a@b> XSHA256={'0aB1' * 16}",
+            Offer(reverse_path="a@b", sha256="0ab1" * 16),
+        ),
         ("FROM:<a@b> XVERP===", Offer(reverse_path="a@b", verp="==")),
         (
             "FROM:<\u00e9@b.example> SMTPUTF8",
@@ -64,6 +68,9 @@ def test_mail_is_understood(argument: str, meant: Offer) -> None:
         ("FROM:<a@b> XVERP=ab", 501, "5.5.4"),
         ("FROM:<a@b> XVERP=", 501, "5.5.4"),
         ("FROM:<a@b> ENVID=a=b", 501, "5.5.4"),
+        ("FROM:<a@b> XSHA256", 501, "5.5.4"),
+        (f"FROM:<a@b> XSHA256={'0' * 63}", 501, "5.5.4"),
+        (f"FROM:<a@b> XSHA256={'g' * 64}", 501, "5.5.4"),
         ("FROM:<a@b> SIZE==", 501, "5.5.4"),
         ("FROM:<a@b> AUTH=<>", 555, "5.5.4"),
         ("FROM:<a@b> FOO=1", 555, "5.5.4"),

@@ -2,6 +2,7 @@
 """One client's dialogue, over a real socket pair, by octets."""
 
 import asyncio
+import hashlib
 import socket
 from collections.abc import Callable, Coroutine
 from pathlib import Path
@@ -87,6 +88,20 @@ def test_octet_by_octet_is_the_same(desk: MailDesk) -> None:
     assert len(desk.taken) == 1
 
 
+def test_a_content_that_is_not_what_was_said_is_refused(desk: MailDesk) -> None:
+    """The client's SHA-256 is over the content without doubled dots."""
+    digest = hashlib.sha256(b"Subject: s\r\n\r\n.hi\r\n").hexdigest().encode()
+    envelope = ENVELOPE.replace(b">", b"> XSHA256=" + digest, 1)
+    right = envelope + b"Subject: s\r\n\r\n..hi\r\n.\r\n"
+    wrong = envelope + b"Subject: s\r\n\r\n.hi\r\n.\r\n"
+
+    lines = said_to(desk, HELLO + wrong + right + QUIT)
+
+    assert codes(lines)[5:] == [554, 250, 250, 354, 250, 221]
+    assert "554 5.6.0" in "".join(lines)
+    assert [each.content for each in desk.taken] == [b"Subject: s\r\n\r\n.hi\r\n"]
+
+
 @pytest.mark.parametrize("length", range(0, len(HELLO + MAIL) - 1, 3))
 def test_a_session_that_is_cut_leaves_no_mail(desk: MailDesk, length: int) -> None:
     said_to(desk, (HELLO + MAIL)[:length])
@@ -100,7 +115,8 @@ def test_what_is_offered_is_said(desk: MailDesk) -> None:
 
     assert {line[4:] for line in lines[1:]} == {
         *("host.test", "PIPELINING", "SIZE 1000000", "8BITMIME", "SMTPUTF8"),
-        *("ENHANCEDSTATUSCODES", "DSN", "XKEY", "XVERP", "HELP"),
+        *("ENHANCEDSTATUSCODES", "DSN", "XKEY", "XVERP"),
+        *("XSHA256", "HELP"),
     }
 
 
