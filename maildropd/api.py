@@ -5,8 +5,6 @@ Each call imports what it needs when it is first made: an import of this module
 costs a few milliseconds, and it needs the standard library only.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
-
 from maildropd.client.errors import (
     BadMessage,
     NotAccepted,
@@ -18,6 +16,7 @@ from maildropd.client.values import Door, QueueStatus, Receipt, Submission
 
 TYPE_CHECKING = False  # the typing module's own would cost its import
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
     from email.message import Message
     from typing import Any, TypedDict, Unpack
 
@@ -55,7 +54,7 @@ __all__ = (
 def prepare(
     message: "bytes | str | Message[Any, Any]",
     sender: str | None = None,
-    recipients: str | Iterable[str] | None = None,
+    recipients: "str | Iterable[str] | None" = None,
     **wishes: "Unpack[Wishes]",
 ) -> Submission:
     """Return what ``submit`` would submit; raise ``BadMessage``.
@@ -73,7 +72,7 @@ def prepare(
 def submit(
     message: "bytes | str | Message[Any, Any] | Submission",
     sender: str | None = None,
-    recipients: str | Iterable[str] | None = None,
+    recipients: "str | Iterable[str] | None" = None,
     *,
     door: Door | None = None,
     verify: bool = False,
@@ -95,7 +94,7 @@ def submit(
 async def submit_async(
     message: "bytes | str | Message[Any, Any] | Submission",
     sender: str | None = None,
-    recipients: str | Iterable[str] | None = None,
+    recipients: "str | Iterable[str] | None" = None,
     *,
     door: Door | None = None,
     verify: bool = False,
@@ -114,7 +113,7 @@ async def submit_async(
 
 def send_email(
     sender: str,
-    recipients: str | Iterable[str],
+    recipients: "str | Iterable[str]",
     email: "bytes | str | Message[Any, Any]",
     xverp: bool = False,  # noqa: FBT001, FBT002 - gs.email's own signature
 ) -> None:
@@ -133,7 +132,7 @@ def send_email(
 
 async def send_email_async(
     sender: str,
-    recipients: str | Iterable[str],
+    recipients: "str | Iterable[str]",
     email: "bytes | str | Message[Any, Any]",
     xverp: bool = False,  # noqa: FBT001, FBT002 - as above
 ) -> None:
@@ -161,7 +160,7 @@ async def queue_status_async(door: Door | None = None) -> QueueStatus:
     return await asyncio.to_thread(queue_status, door)
 
 
-def stage(submissions: Sequence[Submission], door: Door | None = None) -> Staged:
+def stage(submissions: "Sequence[Submission]", door: Door | None = None) -> Staged:
     """Put mails on disk, under a name that nobody takes, until they are released.
 
     All of them leave, or none does.  Raise ``Unavailable``.
@@ -174,8 +173,8 @@ def stage(submissions: Sequence[Submission], door: Door | None = None) -> Staged
 def _prepared(
     message: object,
     sender: str | None,
-    recipients: str | Iterable[str] | None,
-    wishes: Mapping[str, object],
+    recipients: "str | Iterable[str] | None",
+    wishes: "Mapping[str, object]",
 ) -> Submission:
     from maildropd.client.preparing import prepared
 

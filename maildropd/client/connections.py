@@ -7,7 +7,6 @@ since two who speak on one connection would both be misunderstood.
 
 import os
 import socket
-import struct
 import time
 import weakref
 from collections import deque
@@ -15,13 +14,37 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
 
-from maildropd.client import dialogue
-from maildropd.client.dialogue import Absent, Lost, Replies, Reply
-from maildropd.client.values import Door
+from maildropd.client.dialogue import Lost, Replies
 
-PIECE = 65_536
 _KEPT = 32  # idle ones, of a process
 _IDLE = 60.0  # seconds
+
+
+class Line:
+    """An open connection; who speaks on it, and how, is others' business."""
+
+    __slots__ = ("__weakref__", "replies", "since", "socket")
+
+    def __init__(self, connected: socket.socket) -> None:
+        """Take a socket; nothing was said on it yet."""
+        self.socket = connected
+        self.replies = Replies()
+        self.since = 0.0  # it is idle
+
+    @property
+    def is_silent(self) -> bool:
+        """Whether it is open, and nothing was said on it that nobody asked for."""
+        try:
+            self.socket.recv(1, socket.MSG_DONTWAIT | socket.MSG_PEEK)
+        except BlockingIOError:
+            return True
+        except OSError:
+            return False
+        return False
+
+    def close(self) -> None:
+        """Hang up; only we do, not whoever shares the descriptor."""
+        self.socket.close()
 
 
 class Pool:
@@ -29,48 +52,70 @@ class Pool:
 
     def __init__(self) -> None:
         """Keep none yet."""
-        self._idle: deque[Connection] = deque()
-        self._all: weakref.WeakSet[Connection] = weakref.WeakSet()
+        self._idle: deque[Line] = deque()
+        self._all: weakref.WeakSet[Line] = weakref.WeakSet()
 
-    def take(self) -> "Connection | None":
+    def take(self) -> Line | None:
         """Return one that is good, if there is any."""
-        while (one := self._popped()) is not None:
-            if time.monotonic() - one.since < _IDLE and one.is_silent:
-                return one
-            one.close()
+        while (line := self._popped()) is not None:
+            if time.monotonic() - line.since < _IDLE and line.is_silent:
+                return line
+            line.close()
         return None
 
-    def give_back(self, one: "Connection") -> None:
+    def give_back(self, line: Line) -> None:
         """Keep one for the next mail; of too many, or too old ones, let go."""
-        one.since = time.monotonic()
-        self._idle.append(one)
+        line.since = time.monotonic()
+        self._idle.append(line)
         while len(self._idle) > 1:
-            oldest = self._idle.popleft()
-            if one.since - oldest.since < _IDLE and len(self._idle) < _KEPT:
+            try:
+                oldest = self._idle.popleft()
+            except IndexError:
+                return  # others were faster
+            if line.since - oldest.since < _IDLE and len(self._idle) < _KEPT:
                 self._idle.appendleft(oldest)
                 return
             oldest.close()
 
-    def know(self, one: "Connection") -> None:
-        """Be able to let go of one, whoever uses it."""
-        self._all.add(one)
+    def know(self, line: Line) -> None:
+        """Be able to let go of a new one, whoever uses it."""
+        self._all.add(line)
 
     def forget(self) -> None:
         """Close everything here: it is the parent's."""
         self._idle.clear()
-        for one in list(self._all):
-            one.close()
+        for line in list(self._all):
+            line.close()
 
-    def _popped(self) -> "Connection | None":
+    def _popped(self) -> Line | None:
         try:
             return self._idle.pop()
         except IndexError:
             return None
 
 
-def pool(door: Door, kind: str = "") -> Pool:
-    """Return the pool of this process, with one for each kind of user."""
-    return _pool(door.run, kind, os.getpid())
+def pool(run: str, kind: str) -> Pool:
+    """Return the pool of this process, one for each kind of user."""
+    return _pool(run, kind, os.getpid())
+
+
+@contextmanager
+def closed_unless_done(line: Line) -> Iterator[None]:
+    """Close it, whatever comes between: nobody would understand what is next."""
+    done = False
+    try:
+        yield
+        done = True
+    finally:
+        if not done:
+            line.close()
+
+
+def lost(error: OSError) -> Lost:
+    """Return what the loss of a connection means."""
+    if isinstance(error, BlockingIOError | TimeoutError):
+        return Lost("the daemon does not answer in time", again=False)
+    return Lost(f"the connection is lost ({error.strerror or error})")
 
 
 @cache
@@ -86,85 +131,3 @@ def _pool(run: str, kind: str, process: int) -> Pool:
 
     os.register_at_fork(after_in_child=forget)
     return found
-
-
-class Connection:
-    """One connection that has been greeted; it blocks."""
-
-    def __init__(self, door: Door) -> None:
-        """Connect and say hello; raise ``Absent``, ``Again`` or ``Lost``."""
-        self.since = 0.0  # it is idle
-        self._replies = Replies()
-        self._socket = _connected(f"{door.run}/submission", door.timeout)
-        with closed_unless_done(self):
-            dialogue.greeting(self.reply())
-            self.say(dialogue.HELLO)
-            dialogue.hello(self.reply())
-
-    def say(self, octets: bytes) -> None:
-        """Send all of it; raise ``Lost``."""
-        try:
-            self._socket.sendall(octets)
-        except OSError as error:
-            raise _lost(error) from error
-
-    def reply(self) -> Reply:
-        """Return the next reply; raise ``Lost``."""
-        while (found := self._replies.next()) is None:
-            try:
-                octets = self._socket.recv(PIECE)
-            except OSError as error:
-                raise _lost(error) from error
-            if not octets:
-                raise Lost("the daemon has hung up")
-            self._replies.feed(octets)
-        return found
-
-    @property
-    def is_silent(self) -> bool:
-        """Whether it is open, and nothing was said on it that nobody asked for."""
-        try:
-            self._socket.recv(1, socket.MSG_DONTWAIT | socket.MSG_PEEK)
-        except BlockingIOError:
-            return True
-        except OSError:
-            return False
-        return False
-
-    def close(self) -> None:
-        """Hang up; only we do, not whoever shares the descriptor."""
-        self._socket.close()
-
-
-@contextmanager
-def closed_unless_done(connection: "Connection") -> Iterator[None]:
-    """Close it, whatever comes between: nobody would understand what is next."""
-    done = False
-    try:
-        yield
-        done = True
-    finally:
-        if not done:
-            connection.close()
-
-
-def _connected(path: str, timeout: float) -> socket.socket:
-    """Return a connection; wait while too many want one."""
-    seconds = int(timeout)
-    limit = struct.pack("ll", seconds, int((timeout - seconds) * 1_000_000))
-    connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    try:
-        # Not settimeout: it costs another system call for each that waits.
-        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, limit)
-        connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, limit)
-        connection.connect(path)
-    except OSError as error:
-        connection.close()
-        raise Absent(f"{path}: {error.strerror or error}") from error
-    return connection
-
-
-def _lost(error: OSError) -> Lost:
-    if isinstance(error, BlockingIOError):
-        return Lost("the daemon does not answer in time", again=False)
-    return Lost(f"the connection is lost ({error.strerror or error})")

@@ -5,17 +5,37 @@ All under one key: whatever was heard of the first try, one mail comes of it.
 """
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
-from maildropd.client import dialogue, frames
-from maildropd.client.connections import Connection, closed_unless_done, pool
+from maildropd.client import blocking, frames
 from maildropd.client.dialogue import Absent, Again, Lost
 from maildropd.client.errors import Unavailable
 from maildropd.client.frames import NotInDrop
 from maildropd.client.staged import Staged
 from maildropd.client.values import Door, Receipt, Submission
 
-_TRIES = 2
+
+class Way:
+    """Whether the socket is still to be tried, and why it did not take the mail."""
+
+    def __init__(self) -> None:
+        """Begin with a first try."""
+        self.tries = 2
+        self.fresh = False
+        self.why = ""
+
+    @contextmanager
+    def tried(self) -> Iterator[None]:
+        """Try once; what is heard says whether to try again."""
+        self.tries -= 1
+        try:
+            yield
+        except (Absent, Again) as error:
+            self.tries, self.why = 0, str(error)
+        except Lost as error:
+            self.tries, self.why = self.tries * error.again, str(error)
+        self.fresh = True
 
 
 def submitted(one: Submission, door: Door, *, verify: bool = False) -> Receipt:
@@ -24,20 +44,12 @@ def submitted(one: Submission, door: Door, *, verify: bool = False) -> Receipt:
     Raise ``NotAccepted`` or ``Unavailable``; nothing is sent then.
     """
     sha256 = digest(one) if verify else ""
-    why = ""
-    for number in range(_TRIES):
-        try:
-            found = _by_socket(one, door, sha256, fresh=number > 0)
-        except (Absent, Again) as error:
-            why = str(error)
-            break
-        except Lost as error:
-            why = str(error)
-            if not error.again:
-                break
-        else:
+    way = Way()
+    while way.tries:
+        with way.tried():
+            found = blocking.submitted(one, door, sha256, fresh=way.fresh)
             return receipt(one, found)
-    return left(one, door, why)
+    return left(one, door, way.why)
 
 
 def left(one: Submission, door: Door, why: str) -> Receipt:
@@ -45,7 +57,10 @@ def left(one: Submission, door: Door, why: str) -> Receipt:
     try:
         frames.leave(door.drop, one)
     except NotInDrop as error:
-        raise unavailable(why, str(error)) from error
+        raise Unavailable(
+            f"neither takes mail now, nothing is sent: {why}; {error} "
+            "(is maildropd running? try again later, under the same key)"
+        ) from error
     return receipt(one, None, where="drop")
 
 
@@ -73,37 +88,3 @@ def receipt(one: Submission, queue_id: str | None, *, where: str = "socket") -> 
         message_id=one.message_id,
         recipients=one.recipients,
     )
-
-
-def unavailable(socket: str, drop: str) -> Unavailable:
-    """Say why for both, and what to do."""
-    return Unavailable(
-        f"neither takes mail now, nothing is sent: {socket}; {drop} "
-        "(is maildropd running? try again later, under the same key)"
-    )
-
-
-def _by_socket(one: Submission, door: Door, sha256: str, *, fresh: bool) -> str | None:
-    """Return its queue id; raise ``Absent``, ``Again``, ``Lost``, ``NotAccepted``."""
-    mine = pool(door)
-    connection = None if fresh else mine.take()
-    if connection is None:
-        connection = Connection(door)
-        mine.know(connection)
-    with closed_unless_done(connection):
-        commands, replies = dialogue.envelope(one, sha256)
-        connection.say(commands)
-        dialogue.check(one, [connection.reply() for _ in range(replies)])
-        _say_content(connection, dialogue.content(one))
-        found = dialogue.queue_id(connection.reply())
-    mine.give_back(connection)
-    return found
-
-
-def _say_content(connection: Connection, octets: bytes) -> None:
-    """Send it; who refuses it half way has said why before hanging up."""
-    try:
-        connection.say(octets)
-    except Lost:
-        dialogue.queue_id(connection.reply())
-        raise
