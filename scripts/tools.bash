@@ -8,7 +8,7 @@ BASE=(python3 python3-venv python3-systemd python3-sdnotify python3-pyinotify
     python3-daemon python3-dnspython python3-dkim python3-nacl ca-certificates
     man-db mandoc openssl systemd python3-aiosmtpd)
 CLIENTS=(gcc libc6-dev strace) # sendmail's twin in C, and its system calls
-SERVERS=(dovecot-submissiond gsasl opendkim) # others', that must understand us
+SERVERS=(dovecot-submissiond gsasl opendkim python3-wheel) # what must understand us
 FAULTS=(e2fsprogs faketime gcc iproute2 libc6-dev strace xfsprogs)
 
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/maildropd
