@@ -121,13 +121,15 @@ def send_email(
 
     With ``xverp``, each recipient has a return address of his own.  To nobody,
     nothing is done.  Raise as ``submit`` does, after all batches were tried: the
-    error's ``recipients`` are those to whom nothing was sent.
+    error's ``unsent`` are those to whom nothing was sent.
     """
-    from maildropd.client.mailing import batches
+    from maildropd.client.mailing import Batches
 
-    found = list(batches(sender, recipients, _octets(email), xverp=xverp))
-    for one in found:
-        submit(one)
+    batches = Batches(sender, recipients, _octets(email), xverp=xverp)
+    for one in batches.all:
+        with batches.tried(one):
+            submit(one)
+    batches.finish()
 
 
 async def send_email_async(
@@ -137,10 +139,13 @@ async def send_email_async(
     xverp: bool = False,  # noqa: FBT001, FBT002 - as above
 ) -> None:
     """Do what ``send_email`` does."""
-    from maildropd.client.mailing import batches
+    from maildropd.client.mailing import Batches
 
-    for one in list(batches(sender, recipients, _octets(email), xverp=xverp)):
-        await submit_async(one)
+    batches = Batches(sender, recipients, _octets(email), xverp=xverp)
+    for one in batches.all:
+        with batches.tried(one):
+            await submit_async(one)
+    batches.finish()
 
 
 def queue_status(door: Door | None = None) -> QueueStatus:

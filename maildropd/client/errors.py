@@ -6,7 +6,13 @@ Whichever it is, nothing was sent.
 
 
 class SubmissionError(Exception):
-    """The mail was not submitted."""
+    """The mail was not submitted.
+
+    ``unsent`` are those to whom ``send_email`` has sent nothing, if it could
+    send to others.
+    """
+
+    unsent: tuple[str, ...] = ()
 
 
 class NotAccepted(SubmissionError):

@@ -6,6 +6,10 @@ Written by hand: dataclasses alone would cost more than an import may.
 
 import os
 
+TYPE_CHECKING = False  # the typing module's own would cost its import
+if TYPE_CHECKING:
+    from typing import Self
+
 RUN = "/run/maildrop"
 DROP = "/var/spool/maildrop/drop"
 
@@ -21,6 +25,10 @@ class Value:
             object.__setattr__(self, name, fields.pop(name))
         if fields:
             raise TypeError(f"{type(self).__name__} has no {', '.join(fields)}")
+
+    def replaced(self, **fields: object) -> "Self":
+        """Return one that is like this, but for some fields."""
+        return type(self)(**{**self._fields(), **fields})
 
     def __setattr__(self, name: str, value: object) -> None:
         """Refuse."""
