@@ -1,0 +1,131 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Mail and a ZODB in one transaction: conflicts, and a kill at each step."""
+
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import transaction
+import ZODB
+from ZODB.FileStorage import FileStorage
+
+from maildropd.integrations.transactions import send
+from tests.frameworks.post import SENDER, Post, mail
+from tests.integration.daemon import HOME
+
+
+def test_mail_of_a_transaction_that_was_tried_three_times_is_sent_once(
+    post: Post, tmp_path: Path
+) -> None:
+    """The reason for all of this: reminders of a shop that came seven times."""
+    database = ZODB.DB(FileStorage(str(tmp_path / "Data.fs")))
+    manager = transaction.TransactionManager()
+    tries: list[int] = []
+
+    def order() -> None:
+        tries.append(len(tries))
+        root = database.open(manager).root()
+        root["orders"] = root.get("orders", 0) + 1
+        to = ["bob@example.net"]
+        send(mail("one"), SENDER, to, transaction_manager=manager, door=post.door)
+        if len(tries) < 3:
+            _meanwhile(database)
+
+    manager.run(order, 5)
+    database.close()
+
+    assert len(tries) == 3
+    assert post.delivered(1) == {"one": 1}
+
+
+def _meanwhile(database: Any) -> None:
+    """Commit something else to the same object: a conflict for everybody else."""
+    other = transaction.TransactionManager()
+    connection = database.open(other)
+    connection.root()["orders"] = 100
+    other.commit()
+    connection.close()
+
+
+# What a program does; it is killed by another participant of the transaction.
+PROGRAM = """
+import os, signal, sys
+import transaction, ZODB
+from ZODB.FileStorage import FileStorage
+from maildropd.integrations.transactions import send
+from tests.frameworks.managers import Other
+from tests.frameworks.post import mail
+
+data, key, step = sys.argv[1:]
+root = ZODB.connection(FileStorage(data)).root()
+root["order"] = 7
+for subject in ("one", "two"):
+    send(mail(subject), "shop@example.org", [subject + "@example.net"])
+kill = lambda: os.kill(os.getpid(), signal.SIGKILL)
+transaction.get().join(Other(key, **{step: kill}))
+transaction.commit()
+"""
+
+# Where the kill comes: before or behind all others at this step, and what of the
+# order and of the mail there is afterwards.
+KILLS = [
+    ("!", "tpc_begin", set()),
+    ("~~", "commit", set()),
+    ("!", "tpc_vote", set()),
+    ("~~", "tpc_vote", set()),
+    ("!", "tpc_finish", set()),
+    ("~a", "tpc_finish", {"order"}),
+    ("~~", "tpc_finish", {"order", "mail"}),
+]
+
+
+@pytest.mark.parametrize(("key", "step", "left"), KILLS)
+def test_a_program_that_is_killed_leaves_all_of_its_mail_or_none(
+    post: Post, tmp_path: Path, key: str, step: str, left: set[str]
+) -> None:
+    data = tmp_path / "Data.fs"
+    environment = {"MAILDROP_RUN": post.door.run, "MAILDROP_DROP": post.door.drop}
+
+    ran = subprocess.run(
+        [sys.executable, "-c", PROGRAM, data, key, step],
+        cwd=HOME,
+        env=environment | {"PYTHONPATH": str(HOME)},
+        check=False,
+    )
+
+    assert ran.returncode == -signal.SIGKILL
+    assert ("order" in _root(data)) is ("order" in left)
+    expected = {"one": 1, "two": 1} if "mail" in left else {}
+    assert post.delivered(len(expected)) == expected
+    # No lock, nor anything else that the next program would stumble over.
+    assert all(each.name.startswith(".") for each in post.files())
+    assert len(post.hidden()) <= 1
+
+
+def test_what_a_kill_left_behind_can_be_sent_by_hand(
+    post: Post, tmp_path: Path
+) -> None:
+    """Whether its database committed, only a person can tell."""
+    environment = {"MAILDROP_RUN": post.door.run, "MAILDROP_DROP": post.door.drop}
+    subprocess.run(
+        [sys.executable, "-c", PROGRAM, tmp_path / "Data.fs", "~a", "tpc_finish"],
+        cwd=HOME,
+        env=environment | {"PYTHONPATH": str(HOME)},
+        check=False,
+    )
+
+    (hidden,) = post.hidden()
+    hidden.rename(hidden.with_name(hidden.name.removeprefix(".")))
+
+    assert post.delivered(2) == {"one": 1, "two": 1}
+
+
+def _root(data: Path) -> dict[str, Any]:
+    database = ZODB.DB(FileStorage(str(data)))
+    with database.transaction() as connection:
+        found = dict(connection.root())
+    database.close()
+    return found
