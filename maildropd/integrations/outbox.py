@@ -84,13 +84,16 @@ class Outbox:
             bundle.discard()
 
     def _rescue(self, bundle: _Bundle, trouble: SubmissionError) -> None:
-        """Try the socket; what went in by it goes in once, whatever becomes of both."""
-        try:
-            for mail in bundle.mails:
+        """Try the socket; what goes in by it and by the drop goes in once."""
+        refused: list[str] = []
+        for mail in bundle.mails:
+            try:
                 submit(mail, door=self._door)
-        except SubmissionError as error:
+            except SubmissionError as error:
+                refused.append(str(error))
+        if refused:
             log = logging.getLogger("maildropd.integrations")
-            log.critical(_LEFT, len(bundle.mails), trouble, error, bundle.staged)
+            log.critical(_LEFT, len(refused), trouble, refused[0], bundle.staged)
         else:
             bundle.discard()
 

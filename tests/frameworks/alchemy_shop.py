@@ -45,6 +45,13 @@ def engine_of(path: Path) -> Any:
     return engine
 
 
+def open_shop(engine: Any) -> None:
+    """Make the tables, and one item."""
+    Base.metadata.create_all(engine)
+    with Session(engine) as session, session.begin():
+        session.add(Item(id=1))
+
+
 def orders(engine: Any) -> list[int]:
     with Session(engine) as session:
         return list(session.scalars(select(Order.id)))

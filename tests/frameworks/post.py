@@ -39,7 +39,12 @@ class Post:
         self.daemon = daemon
         self.server = server
         self.drop = daemon.drop
+        self.quarantine = daemon.folder / "quarantine"
         self.door = Door(run=daemon.folder / "run", drop=daemon.drop)
+        self.environment = {
+            "MAILDROP_RUN": self.door.run,
+            "MAILDROP_DROP": self.door.drop,
+        }
 
     def files(self) -> list[Path]:
         """Everything in the drop, hidden or not."""

@@ -192,6 +192,20 @@ def test_a_request_is_answered_although_its_mail_cannot_be_released(
     assert str(hidden) in record.getMessage()
 
 
+def test_mail_of_a_block_that_stays_open_for_too_long_is_sent_once(post: Post) -> None:
+    """The daemon takes its file for what a dead program has left."""
+    post.daemon.configure("[spool drop]\nlock_expiry = 1s\npoll_interval = 1s\n")
+    post.daemon.start()
+
+    with transaction.atomic():
+        thank("one")
+        post.daemon.wait_for("MessageQuarantined")
+
+    post.daemon.wait_for("MessageDone")
+    post.daemon.stop()
+    assert post.subjects() == {"one": 1}
+
+
 def test_an_error_mail_is_sent_by_the_handler_that_hides_every_failure(
     post: Post,
 ) -> None:

@@ -18,7 +18,7 @@ from sqlalchemy.orm import Session, scoped_session, sessionmaker
 
 from maildropd.api import Door, NotAccepted, Unavailable
 from maildropd.integrations.sqlalchemy import mail_session
-from tests.frameworks.alchemy_shop import Base, Item, Order, engine_of, orders
+from tests.frameworks.alchemy_shop import Item, Order, engine_of, open_shop, orders
 from tests.frameworks.post import SENDER, Post, mail
 from tests.integration.daemon import HOME
 
@@ -29,9 +29,7 @@ Thank = Callable[[Any, str], Any]
 def engine(tmp_path: Path) -> Iterator[Any]:
     """An empty shop with one item."""
     engine = engine_of(tmp_path / "shop.sqlite3")
-    Base.metadata.create_all(engine)
-    with Session(engine) as session, session.begin():
-        session.add(Item(id=1))
+    open_shop(engine)
     yield engine
     engine.dispose()
 
@@ -382,12 +380,10 @@ session.commit()
 def test_a_program_that_is_killed_leaves_all_of_its_mail_or_none(
     post: Post, engine: Any, step: str, ordered: list[int], expected: str
 ) -> None:
-    doors = {"MAILDROP_RUN": post.door.run, "MAILDROP_DROP": post.door.drop}
-
     ran = subprocess.run(
         [sys.executable, "-c", PROGRAM, engine.url.database, step],
         cwd=HOME,
-        env={**os.environ, **doors},
+        env={**os.environ, **post.environment},
         check=False,
     )
 

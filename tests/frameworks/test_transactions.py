@@ -286,6 +286,25 @@ def test_a_commit_never_raises_once_the_database_has_committed(
     assert post.delivered(2) == {"one": 1, "two": 1}
 
 
+def test_mail_that_cannot_be_released_goes_in_by_the_socket_and_only_once(
+    post: Post, send: Send
+) -> None:
+    away = post.drop.with_name("away")
+    post.daemon.start()
+    send("one")
+    send("two")
+    transaction.get().join(Other(LAST, tpc_vote=lambda: post.drop.rename(away)))
+
+    transaction.commit()
+    post.daemon.wait_for("MessageDone", 2)
+    post.daemon.stop()
+    (hidden,) = away.iterdir()
+    hidden.rename(away / "by-hand")
+    away.rename(post.drop)
+
+    assert post.delivered(2) == {"one": 1, "two": 1}
+
+
 def test_ending_it_again_changes_nothing(post: Post) -> None:
     manager = transactions.MailDataManager(post.door)
     for end in (manager.abort, manager.tpc_abort, manager.tpc_finish, manager.abort):

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Mail and a ZODB in one transaction: conflicts, and a kill at each step."""
 
+import os
 import signal
 import subprocess
 import sys
@@ -87,16 +88,8 @@ def test_a_program_that_is_killed_leaves_all_of_its_mail_or_none(
     post: Post, tmp_path: Path, key: str, step: str, left: set[str]
 ) -> None:
     data = tmp_path / "Data.fs"
-    environment = {"MAILDROP_RUN": post.door.run, "MAILDROP_DROP": post.door.drop}
 
-    ran = subprocess.run(
-        [sys.executable, "-c", PROGRAM, data, key, step],
-        cwd=HOME,
-        env=environment | {"PYTHONPATH": str(HOME)},
-        check=False,
-    )
-
-    assert ran.returncode == -signal.SIGKILL
+    assert _killed(post, data, key, step)
     assert ("order" in _root(data)) is ("order" in left)
     expected = {"one": 1, "two": 1} if "mail" in left else {}
     assert post.delivered(len(expected)) == expected
@@ -105,22 +98,32 @@ def test_a_program_that_is_killed_leaves_all_of_its_mail_or_none(
     assert len(post.hidden()) <= 1
 
 
-def test_what_a_kill_left_behind_can_be_sent_by_hand(
+def test_what_a_kill_left_behind_is_reported_and_can_be_sent_by_hand(
     post: Post, tmp_path: Path
 ) -> None:
     """Whether its database committed, only a person can tell."""
-    environment = {"MAILDROP_RUN": post.door.run, "MAILDROP_DROP": post.door.drop}
-    subprocess.run(
-        [sys.executable, "-c", PROGRAM, tmp_path / "Data.fs", "~a", "tpc_finish"],
+    assert _killed(post, tmp_path / "Data.fs", "~a", "tpc_finish")
+    post.daemon.configure("[spool drop]\nlock_expiry = 1s\npoll_interval = 1s\n")
+    post.daemon.start()
+    post.daemon.wait_for("MessageQuarantined")
+    assert post.files() == []
+
+    (kept,) = (each for each in post.quarantine.iterdir() if each.suffix != ".reason")
+    kept.rename(post.drop / "sent-by-hand")
+    post.daemon.wait_for("MessageDone", 2)
+    post.daemon.stop()
+
+    assert post.subjects() == {"one": 1, "two": 1}
+
+
+def _killed(post: Post, data: Path, key: str, step: str) -> bool:
+    ran = subprocess.run(
+        [sys.executable, "-c", PROGRAM, data, key, step],
         cwd=HOME,
-        env=environment | {"PYTHONPATH": str(HOME)},
+        env={**os.environ, **post.environment},
         check=False,
     )
-
-    (hidden,) = post.hidden()
-    hidden.rename(hidden.with_name(hidden.name.removeprefix(".")))
-
-    assert post.delivered(2) == {"one": 1, "two": 1}
+    return ran.returncode == -signal.SIGKILL
 
 
 def _root(data: Path) -> dict[str, Any]:
