@@ -1,11 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """A small shop in SQLAlchemy: tables, and an SQLite that minds what they say."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import ForeignKey, create_engine, event, select
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
+
+Thank = Callable[[Any, str], Any]  # send a mail with this subject in a session
 
 
 class Base(DeclarativeBase):

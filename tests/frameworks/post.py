@@ -13,6 +13,8 @@ from tests.integration.daemon import DaemonProcess
 
 SENDER = "shop@example.org"
 
+Send = Callable[..., Any]  # send a mail with this subject
+
 
 def mail(name: str) -> bytes:
     """Return a message with a subject of its own."""

@@ -1,48 +1,23 @@
 # SPDX-License-Identifier: Apache-2.0
 """Mail of SQLAlchemy sessions, up to the smarthost."""
 
-import gc
 import logging
 import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 from sqlalchemy import event
 from sqlalchemy.exc import IntegrityError, InvalidRequestError
-from sqlalchemy.orm import Session, scoped_session, sessionmaker
+from sqlalchemy.orm import Session
 
 from maildropd.api import Door, NotAccepted, Unavailable
 from maildropd.integrations.sqlalchemy import mail_session
-from tests.frameworks.alchemy_shop import Item, Order, engine_of, open_shop, orders
+from tests.frameworks.alchemy_shop import Item, Order, Thank, orders
 from tests.frameworks.post import SENDER, Post, mail
 from tests.integration.daemon import HOME
-
-Thank = Callable[[Any, str], Any]
-
-
-@pytest.fixture
-def engine(tmp_path: Path) -> Iterator[Any]:
-    """An empty shop with one item."""
-    engine = engine_of(tmp_path / "shop.sqlite3")
-    open_shop(engine)
-    yield engine
-    engine.dispose()
-
-
-@pytest.fixture
-def thank(post: Post) -> Thank:
-    """Send a mail with a subject in a session."""
-
-    def one(session: Any, subject: str) -> Any:
-        to = [f"{subject}@example.net"]
-        return mail_session(session, post.door).send(mail(subject), SENDER, to)
-
-    return one
 
 
 def test_mail_leaves_at_the_commit_and_not_before(
@@ -290,51 +265,6 @@ def test_a_commit_never_raises_once_the_database_has_committed(
     (hidden,) = post.hidden()
     assert str(hidden) in record.getMessage()
     assert orders(engine) == [1]
-
-
-# --- kinds of sessions -------------------------------------------------------
-
-
-def test_a_scoped_session_sends_in_the_session_of_its_thread(
-    post: Post, engine: Any, thank: Thank
-) -> None:
-    scoped = scoped_session(sessionmaker(engine))
-    thank(scoped, "one")
-    assert mail_session(scoped) is mail_session(scoped())
-    scoped.commit()
-    thank(scoped, "two")
-    scoped.remove()
-
-    assert post.delivered(1) == {"one": 1}
-
-
-def test_a_session_without_autobegin_needs_a_transaction_to_send_in(
-    post: Post, engine: Any, thank: Thank
-) -> None:
-    with Session(engine, autobegin=False) as session:
-        with pytest.raises(InvalidRequestError):
-            thank(session, "nobody's")
-        with session.begin():
-            thank(session, "one")
-
-    assert post.delivered(1) == {"one": 1}
-
-
-def test_a_session_that_is_dropped_leaves_nothing(
-    post: Post, engine: Any, thank: Thank
-) -> None:
-    session = Session(engine)
-    thank(session, "one")
-    session.add(Order(id=1, item=99))
-    with pytest.raises(IntegrityError):
-        session.commit()
-    assert len(post.hidden()) == 1
-
-    session.get_bind()
-    del session
-    gc.collect()
-
-    assert post.files() == []
 
 
 # --- kills -------------------------------------------------------------------

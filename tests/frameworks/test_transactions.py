@@ -2,35 +2,17 @@
 """Mail of the transaction package's transactions, up to the smarthost."""
 
 import logging
-import threading
-from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
 
 import pytest
 import transaction
-from transaction.interfaces import InvalidSavepointRollbackError, NoTransaction
+from transaction.interfaces import InvalidSavepointRollbackError
 
 from maildropd.api import Door, NotAccepted, Unavailable
 from maildropd.integrations import transactions
 from tests.frameworks.managers import FIRST, LAST, Other, Refused, refuse
-from tests.frameworks.post import SENDER, Post, in_child, mail
-
-Send = Callable[..., Any]
-
-
-@pytest.fixture
-def send(post: Post) -> Iterator[Send]:
-    """Send a mail with a subject in the transaction of this thread."""
-
-    def one(subject: str, **options: Any) -> Any:
-        options = {"door": post.door} | options
-        to = [f"{subject}@example.net"]
-        return transactions.send(mail(subject), SENDER, to, **options)
-
-    transaction.abort()
-    yield one
-    transaction.abort()
+from tests.frameworks.post import SENDER, Post, Send, mail
 
 
 def test_mail_leaves_at_the_commit_and_not_before(post: Post, send: Send) -> None:
@@ -351,62 +333,4 @@ def test_a_hook_after_the_commit_hears_that_it_is_too_late(
     transaction.commit()
 
     assert len(heard) == 1
-    assert post.delivered(1) == {"one": 1}
-
-
-# --- managers, threads, processes --------------------------------------------
-
-
-def test_an_explicit_manager_is_used_and_needs_a_transaction(
-    post: Post, send: Send
-) -> None:
-    """As Pyramid's request.tm."""
-    manager = transaction.TransactionManager(explicit=True)
-
-    with pytest.raises(NoTransaction):
-        send("nobody's", transaction_manager=manager)
-    with manager:
-        send("one", transaction_manager=manager)
-    transaction.commit()
-
-    assert post.delivered(1) == {"one": 1}
-
-
-def test_each_thread_has_a_transaction_of_its_own(post: Post, send: Send) -> None:
-    def work(number: int) -> None:
-        send(f"t{number}")
-        together.wait()
-        (transaction.abort if number % 2 else transaction.commit)()
-
-    together = threading.Barrier(6)
-    threads = [threading.Thread(target=work, args=(number,)) for number in range(6)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-
-    assert post.delivered(3) == {"t0": 1, "t2": 1, "t4": 1}
-
-
-@pytest.mark.parametrize("end", [transaction.abort, transaction.commit])
-def test_a_forked_child_takes_nothing_away_and_doubles_nothing(
-    post: Post, send: Send, end: Callable[[], None]
-) -> None:
-    send("one")
-    in_child(end)
-
-    transaction.commit()
-
-    assert post.delivered(1) == {"one": 1}
-
-
-def test_a_child_forked_between_vote_and_finish_takes_nothing_away(
-    post: Post, send: Send
-) -> None:
-    send("one")
-    fork = partial(in_child, lambda: transaction.get()._resources[0].tpc_abort(None))
-    transaction.get().join(Other(LAST, tpc_vote=fork))
-
-    transaction.commit()
-
     assert post.delivered(1) == {"one": 1}
