@@ -22,11 +22,26 @@ def add_to(commands: Any) -> None:
     config.add_argument(
         "--instance", dest="which", metavar="NAME", help="the one of gs.email's"
     )
+    queue = commands.add_parser("import-queue", help="take over what waits")
+    queue.add_argument("system", metavar="SYSTEM")
+    queue.add_argument("folder", metavar="DIR", type=Path)
+    queue.add_argument("--dry-run", action="store_true", help="only say what it would")
+    queue.add_argument("--hold", action="store_true", help="let nothing leave yet")
+    queue.add_argument(
+        "--remove", action="store_true", help="then remove what is safe here"
+    )
 
 
 def config(layout: Layout, found: Namespace) -> Iterator[str]:
     """Do import-config."""
     # It knows nine systems, which the other commands do without.
     from maildropd.cli.import_config import run  # noqa: PLC0415 - see above
+
+    return run(layout, found)
+
+
+def queue(layout: Layout, found: Namespace) -> Iterator[str]:
+    """Do import-queue."""
+    from maildropd.cli.import_run import run  # noqa: PLC0415 - see above
 
     return run(layout, found)

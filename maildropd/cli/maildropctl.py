@@ -105,6 +105,11 @@ def _import_config(layout: Layout, found: Namespace) -> int:
     return arguments.OK
 
 
+def _import_queue(layout: Layout, found: Namespace) -> int:
+    _print(importing.queue(layout, found))
+    return arguments.OK
+
+
 def _verp(_: Layout, found: Namespace) -> int:
     _print(returns.run(found.address, found.delimiters, found.sender))
     return arguments.OK
@@ -188,6 +193,7 @@ _ALONE: Mapping[str, Callable[[Layout, Namespace], int]] = {
     "explain": _explain,
     "verp": _verp,
     "import-config": _import_config,
+    "import-queue": _import_queue,
 }
 _COMMANDS: Mapping[str, Callable[[Desk, Namespace], int]] = {
     "status": _status,

@@ -9,6 +9,7 @@ from pathlib import Path
 from maildropd.foreign.errors import Unreadable
 
 _LARGEST = 1 << 20
+_LARGEST_MAIL = 1 << 28
 _FLAGS = (
     os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK
 )  # somebody may have put a fifo there
@@ -50,3 +51,35 @@ def first_line(path: Path) -> str:
     if not os.path.lexists(path):
         return ""
     return text(path).partition("\n")[0].strip()
+
+
+class Gone(Exception):
+    """The file is not there any more: somebody else took it."""
+
+
+def listed(folder: Path) -> list[Path]:
+    """Return what is in a folder but folders and dot files, the oldest first."""
+    try:
+        with os.scandir(folder) as found:
+            entries = [e for e in found if not e.is_dir(follow_symlinks=False)]
+    except OSError as error:
+        why = (error.strerror or str(error)).lower()
+        raise Unreadable(str(folder), f"cannot be read ({why})") from error
+    paths = [folder / entry.name for entry in entries if entry.name[0] != "."]
+    return sorted(paths, key=_age)
+
+
+def mail(path: Path) -> bytes:
+    """Return a file of a queue; raise ``Gone`` or ``Unreadable``; follow no link."""
+    if not os.path.lexists(path):
+        raise Gone(str(path))
+    if os.path.islink(path):
+        raise Unreadable(str(path), "it is a symbolic link")
+    return octets(path, _LARGEST_MAIL, os.O_NOFOLLOW)
+
+
+def _age(path: Path) -> tuple[int, str]:
+    try:
+        return os.lstat(path).st_mtime_ns, path.name
+    except OSError:
+        return 0, path.name

@@ -59,7 +59,9 @@ def _said(path: Path, page: Page) -> Mapping[str, _Said]:
         if name.lower() not in _KEYS:
             page.note(where, name, "is no key of ssmtp's")
             continue
-        words = [*re.split(r"[ \t=:]+", value, maxsplit=1), ""]
+        # As in ssmtp, a colon ends only the name of a hub.
+        ends = r"[ \t=:]+" if name.lower() == "mailhub" else r"[ \t=]+"
+        words = [*re.split(ends, value, maxsplit=1), ""]
         if words[0]:
             found[name.lower()] = _Said(where=where, value=words[0], rest=words[1])
     return found
@@ -105,13 +107,12 @@ def _login(said: Mapping[str, _Said], section: str, page: Page) -> None:
     user, password = said.get("authuser"), said.get("authpass")
     if not user:
         return
-    name = user.value + (f":{user.rest}" if user.rest else "")
-    page.say(section, "username", name, user.where)
+    page.say(section, "username", user.value, user.where)
     page.say(section, "password_credential", "ssmtp", user.where)
     if password:
         page.keep("ssmtp", password.value.encode(), password.where)
         if password.rest:
-            text = "the password is used up to the first blank, = or :, as by ssmtp"
+            text = "the password ends at the first blank or =, as with ssmtp"
             page.note(password.where, "AuthPass", text)
     else:
         text = "write the password into /etc/maildrop/credentials/ssmtp"

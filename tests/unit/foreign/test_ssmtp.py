@@ -36,7 +36,7 @@ def test_the_mailhub_becomes_the_relay_with_its_password_apart(read: Read) -> No
         "MailHub = mail.example.net:587",
         "UseSTARTTLS=YES",
         "AuthUser=bob@example.org",
-        "authpass=secret",
+        'authpass=se:cr"et',
         "AuthMethod=CRAM-MD5",
     )
 
@@ -46,7 +46,7 @@ def test_the_mailhub_becomes_the_relay_with_its_password_apart(read: Read) -> No
         Tls.REQUIRED,
     )
     assert (relay.username, relay.auth) == ("bob@example.org", Auth.CRAM_MD5)
-    assert found.imported.secrets == {"ssmtp": b"secret"}
+    assert found.imported.secrets == {"ssmtp": b'se:cr"et'}
     assert "UseSTARTTLS" in found.remarked  # certificates are checked now
 
 

@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The steps of ``maildropctl import-queue``, from the first look to the removal."""
+
+import os
+from argparse import Namespace
+from collections.abc import Iterator
+
+from maildropd.cli.desk import Failed
+from maildropd.cli.import_aside import Aside
+from maildropd.cli.import_config import chosen
+from maildropd.cli.import_door import SocketDoor
+from maildropd.cli.import_queue import Import
+from maildropd.cli.words import clean, count
+from maildropd.config.errors import ConfigErrors
+from maildropd.config.layout import Layout
+from maildropd.config.model import Config
+from maildropd.config.read import read
+
+_AGAIN = "nothing was removed; run this again: nothing comes twice"
+
+
+def run(layout: Layout, found: Namespace) -> Iterator[str]:
+    """Yield what there is to say; raise ``Failed``."""
+    queue = chosen(found.system).queue
+    if isinstance(queue, str):
+        raise Failed(f"{found.system}: {queue}")
+    if busy := queue.busy(found.folder):
+        raise Failed(clean(f"{found.folder}: {busy}"), "nothing was touched")
+    work = Import(
+        system=found.system, folder=found.folder, read=queue.read, hold=found.hold
+    )
+    if found.dry_run:
+        yield from work.plan()
+        yield f"{work.summary()}; nothing was done (--dry-run)"
+        return
+    yield from _brought(layout, work)
+    if found.remove:
+        if busy := queue.busy(found.folder):
+            raise Failed(clean(f"{found.folder}: {busy}"), _AGAIN)
+        yield from work.remove()
+    else:
+        yield f"nothing was removed from {clean(found.folder)} (--remove does)"
+
+
+def _brought(layout: Layout, work: Import) -> Iterator[str]:
+    try:
+        config = read(layout)
+    except ConfigErrors as errors:
+        raise Failed(*errors.lines) from errors
+    with SocketDoor(config.submission.socket) as door:
+        try:
+            yield from work.bring(door, _aside(config))
+        except Failed as failed:
+            safe = f"{count(len(work.safe), 'mail')} safe here"
+            raise Failed(*failed.args, f"{safe}; {_AGAIN}") from failed
+    work.check()
+    yield f"{work.summary()}; all that was taken is on disk, and verified"
+
+
+def _aside(config: Config) -> Aside:
+    """The first spool's quarantine; the daemon owns what it owns the store."""
+    try:
+        owner = os.stat(config.daemon.state_directory)
+    except OSError:
+        return Aside(config.spools[0].quarantine, (os.geteuid(), os.getegid()))
+    return Aside(config.spools[0].quarantine, (owner.st_uid, owner.st_gid))
