@@ -1,0 +1,134 @@
+# SPDX-License-Identifier: Apache-2.0
+"""An old spool of a thousand mails, taken over by a running daemon."""
+
+import hashlib
+import os
+import re
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from tests.fakes.smtp_server import SmtpServer
+from tests.integration.daemon import DaemonProcess
+
+LOCKED, BROKEN, ALL = 100, 20, 1000
+MAIL = (
+    b"##To:r%d@example.net\n##From:app@example.org\n"
+    b"Subject: n%d\n\nA line.\n.\n\xc3\xbc\n"
+)
+READY = ALL - LOCKED - BROKEN
+IMPORT = ("import-queue", "maildrophost")
+JUNK = (b"no mail\n", b"##To:a b@x@y\nSubject: x\n\nhi\n", b"##To\n", b"##To:a@b\n")
+
+
+@pytest.fixture
+def spool(tmp_path: Path) -> Path:
+    folder = tmp_path / "old" / "spool"
+    folder.mkdir(parents=True)
+    for number in range(ALL - BROKEN):
+        (folder / str(100_000 + number)).write_bytes(MAIL % (number, number))
+    for number in range(LOCKED):
+        (folder / f"{100_000 + number * 9}.lck").write_text("locked")
+    for number in range(BROKEN):
+        (folder / f"broken{number}").write_bytes(JUNK[number % len(JUNK)])
+    return folder
+
+
+def counts(daemon: DaemonProcess) -> Counter[str]:
+    """Return how many recipients are in each state."""
+    said = daemon.control("queue", "--json").stdout
+    return Counter(re.findall(r'"state": "(\w+)"', said))
+
+
+def test_a_thousand_mails_end_as_delivered_held_and_quarantined(
+    daemon: DaemonProcess, server: SmtpServer, spool: Path
+) -> None:
+    daemon.start()
+    before = sorted(os.listdir(spool))
+
+    planned = daemon.control(*IMPORT, str(spool), "--dry-run")
+    assert planned.returncode == 0, planned.stderr
+    assert "1000 mails: 880 queued, 100 held, 20 quarantined, 0 left" in planned.stdout
+    assert (sorted(os.listdir(spool)), daemon.events[-1:]) == (
+        before,
+        daemon.events[-1:],
+    )
+
+    said = daemon.control(*IMPORT, str(spool), "--remove")
+    assert said.returncode == 0, said.stderr
+    assert f"1000 mails removed from {spool}" in said.stdout
+    daemon.wait_for("MessageDone", READY)
+
+    held = counts(daemon)
+    quarantined = list((daemon.folder / "quarantine").glob("*.reason"))
+    assert os.listdir(spool) == []
+    assert held == {"hold": LOCKED}
+    assert len(server.delivered) + held["hold"] + len(quarantined) == ALL
+    bodies = Counter(taken.recipients[0] for taken in server.delivered)
+    assert set(bodies.values()) == {1}
+
+
+def test_a_daemon_killed_in_the_middle_gets_no_mail_twice(
+    daemon: DaemonProcess, server: SmtpServer, spool: Path
+) -> None:
+    """It says how far it came, and run again it goes on from there."""
+    daemon.start()
+    before = sorted(os.listdir(spool))
+    with ThreadPoolExecutor(1) as beside:
+        first = beside.submit(daemon.control, *IMPORT, str(spool), "--remove")
+        daemon.wait_for("MessageAccepted", 200)
+        daemon.kill()
+        interrupted = first.result()
+    assert interrupted.returncode == 1
+    assert "nothing was removed; run this again" in interrupted.stderr
+    assert sorted(os.listdir(spool)) == before
+
+    daemon.start()
+    said = daemon.control(*IMPORT, str(spool), "--remove")
+
+    assert said.returncode == 0, said.stderr
+    daemon.until(lambda: len(server.delivered) >= READY, f"{READY} deliveries")
+    daemon.wait_for("MessageDone", READY - 40)
+    arrived = Counter(taken.content for taken in server.delivered)
+    # What was on the wire when it was killed may come twice (RFC 1047).
+    assert len(arrived) == READY
+    assert sum(arrived.values()) <= READY + 40
+    assert counts(daemon)["hold"] == LOCKED
+    assert os.listdir(spool) == []
+
+
+def test_what_is_delivered_is_what_lay_there(
+    daemon: DaemonProcess, server: SmtpServer, tmp_path: Path
+) -> None:
+    old = tmp_path / "old"
+    old.mkdir()
+    (old / "100001").write_bytes(MAIL % (1, 1))
+    daemon.start()
+
+    daemon.control(*IMPORT, str(old))
+    daemon.wait_for("MessageDone")
+
+    (taken,) = server.delivered
+    assert taken.mail.startswith(b"MAIL FROM:<app@example.org>")
+    assert taken.recipients == ("r1@example.net",)
+    assert taken.content.endswith(b"\r\n\r\nA line.\r\n.\r\n\xc3\xbc\r\n")
+
+
+def test_without_a_daemon_nothing_is_touched(
+    daemon: DaemonProcess, spool: Path
+) -> None:
+    before = {name: _digest(spool / name) for name in os.listdir(spool)}
+
+    said = daemon.control(*IMPORT, str(spool), "--remove")
+
+    assert said.returncode == 1
+    assert (
+        "maildropd is not running: start it first; nothing was touched" in said.stderr
+    )
+    assert {name: _digest(spool / name) for name in os.listdir(spool)} == before
+
+
+def _digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
