@@ -19,6 +19,8 @@ from maildropd.mail.envelope import Submission, Submitter
 from maildropd.mail.errors import MailError, Malformed, NotYet
 from maildropd.mail.message import split
 
+_DROP = "spool=drop"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Carried:
@@ -96,6 +98,10 @@ class Admission:
             passed = self.gate.admit(one, submitter)
         except MailError as error:
             return Carried(key=key, error=error.with_traceback(None))
-        found = submission(passed, replace(submitter, name="sendmail"), key)
+        # What is in the drop is what the socket would have taken; but to leave
+        # mail in another spool says how it is to go, and routes may ask for it.
+        if submitter.name == _DROP:
+            submitter = replace(submitter, name="sendmail")
+        found = submission(passed, submitter, key)
         found = replace(found, key_lifetime=KEY_LIFETIME)
         return Carried(key=key, size=letter.parcel.size, submission=found)

@@ -181,3 +181,18 @@ def test_what_is_staged_holds_up_nothing(stage: Stage) -> None:
     stage.rest(2 * DAY)
 
     assert stage.contents == [mail(2)]
+
+
+@pytest.mark.parametrize(
+    ("spool", "way"), [("drop", "sendmail"), ("shop", "spool=shop")]
+)
+def test_a_spool_of_its_own_is_the_way_in_that_routes_are_asked_for(
+    stage: Stage, spool: str, way: str
+) -> None:
+    """The drop stands in for the socket; nothing else does."""
+    stage.restart(name=spool)
+    stage.write("bundle", bundle(1))
+
+    stage.rest()
+
+    assert [each.submitter.name for each in stage.store.taken] == [way]
