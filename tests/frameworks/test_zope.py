@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """A real Zope over HTTP, a real maildropd, and a smarthost that gets the mail."""
 
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,7 +11,7 @@ import pytest
 from tests.fakes.smtp_peer import Taken
 from tests.fakes.smtp_server import SmtpServer
 from tests.frameworks.zope_server import ZopeServer
-from tests.integration.daemon import DaemonProcess
+from tests.integration.daemon import HOME, DaemonProcess
 
 ADD = "/manage_addProduct/MaildropHost"
 SPOOL = """
@@ -225,3 +227,38 @@ def test_nobody_reads_or_changes_anything_without_a_login(
     answer = site.zope.get(f"/MailHost/{page}", user="")
 
     assert answer.status in (401, 403, 404)
+
+
+def test_a_database_of_maildrophost_goes_on_working(site: Site) -> None:
+    """Its objects are ours, and so they are saved when they are changed."""
+    site.zope.stop()
+    data = site.zope.folder / "var" / "Data.fs"
+    subprocess.run(
+        [sys.executable, "-m", "tests.frameworks.zope_old_data", str(data), "old"],
+        check=True,
+        cwd=HOME,
+    )
+    assert b"Products.MaildropHost.MaildropHost" in data.read_bytes()
+    site.zope.start()
+
+    answer = site.zope.get("/once?name=olden&host=old")
+    site.zope.post("/old/manage_makeChanges", title="new", transactional="1")
+
+    assert answer.text == "sent"
+    assert len(site.arrived("olden")) == 1
+    page = site.zope.get("/old/manage_main").text
+    assert 'value="new"' in page
+    assert "/opt/zope/Products/MaildropHost/config" in page
+    assert b"maildropd.integrations.zope.mailhost" in data.read_bytes()
+
+
+def test_what_is_installed_has_the_registration_and_the_pages(tmp_path: Path) -> None:
+    code = "import setuptools; setuptools.setup()"
+    build = [sys.executable, "-c", code, "-q", "build_py", "--build-lib", str(tmp_path)]
+    subprocess.run(build, check=True, cwd=HOME)
+
+    package = Path("maildropd", "integrations", "zope")
+    files = [each for each in (HOME / package).rglob("*") if each.suffix != ".pyc"]
+    wanted = {each.relative_to(HOME) for each in files if each.is_file()}
+    assert len([each for each in wanted if each.suffix in (".zcml", ".zpt")]) == 4
+    assert [each for each in wanted if not (tmp_path / each).exists()] == []

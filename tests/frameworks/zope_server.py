@@ -17,8 +17,9 @@ HOME = Path(__file__).resolve().parents[2]
 DEADLINE = 60.0
 MANAGER = "admin:secret"
 
+# What "zcml = maildropd.integrations.zope" in a buildout writes.
+SLUG = '<include package="maildropd.integrations.zope" file="configure.zcml" />\n'
 SITE = """
-  <include package="maildropd.integrations.zope" />
   <configure xmlns:browser="http://namespaces.zope.org/browser">
     <browser:page for="*" name="once" permission="zope.Public"
         class="tests.frameworks.zope_site.Once" />
@@ -41,7 +42,7 @@ class Answer:
 
 
 class ZopeServer:
-    """An instance as mkwsgiinstance makes it, with our product in its site.zcml."""
+    """An instance as mkwsgiinstance makes it, with our product as a slug."""
 
     def __init__(self, folder: Path, environment: dict[str, str]) -> None:
         self.folder = folder
@@ -59,6 +60,9 @@ class ZopeServer:
         )
         site = folder / "etc" / "site.zcml"
         site.write_text(site.read_text().replace("</configure>", SITE))
+        slugs = folder / "etc" / "package-includes"
+        slugs.mkdir()
+        (slugs / "100-maildropd-configure.zcml").write_text(SLUG)
         ini = folder / "etc" / "zope.ini"
         text = ini.read_text().replace("port = 8080", "port = 0")
         # That filter is Paste's, which only Zope's extra "wsgi" brings.
@@ -69,8 +73,9 @@ class ZopeServer:
         with (self.folder / "etc" / "zope.conf").open("a") as conf:
             conf.write(text)
 
-    def __enter__(self) -> Self:
+    def start(self) -> None:
         """Start it, and return once it serves."""
+        self._port, self._serving = 0, threading.Event()
         code = "from Zope2.Startup.serve import main; main()"
         self._process = subprocess.Popen(
             [sys.executable, "-W", "ignore", "-c", code, "etc/zope.ini"],
@@ -80,17 +85,23 @@ class ZopeServer:
             stderr=subprocess.STDOUT,
             text=True,
         )
-        threading.Thread(target=self._read, daemon=True).start()
+        running = (self._process, self._serving)
+        threading.Thread(target=self._read, args=running, daemon=True).start()
         assert self._serving.wait(DEADLINE), self.log
         assert self._port, self.log
-        return self
 
-    def __exit__(self, *_: object) -> None:
+    def stop(self) -> None:
         """End it."""
         assert self._process is not None
         self._process.terminate()
         self._process.wait(DEADLINE)
-        self._serving.clear()
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
 
     @property
     def log(self) -> str:
@@ -121,13 +132,12 @@ class ZopeServer:
         location = answer.headers.get("Location", "")
         return Answer(status=answer.status, location=location, text=text)
 
-    def _read(self) -> None:
-        assert self._process is not None
-        assert self._process.stdout is not None
-        with self._process.stdout as lines:
+    def _read(self, process: subprocess.Popen[str], serving: threading.Event) -> None:
+        assert process.stdout is not None
+        with process.stdout as lines:
             for line in lines:
                 self._log.append(line)
                 if found := re.search(r"Serving on http://127\.0\.0\.1:(\d+)", line):
                     self._port = int(found[1])
-                    self._serving.set()
-        self._serving.set()
+                    serving.set()
+        serving.set()

@@ -114,8 +114,8 @@ def _recipients(message: Message, wishes: Wishes) -> tuple[str, ...]:
         return tuple(named)
     if wishes.mto:
         raise MailHostError(NO_RECIPIENTS)
-    fields = [unfolded(each) for name in _LISTS for each in _fields(message, name)]
-    found = tuple(each for each in fields if mailboxes(each))
+    lists = [unfolded(each) for name in _LISTS for each in _fields(message, name)]
+    found = tuple(each for each in lists if mailboxes(each))
     if not found:
         raise MailHostError(NO_RECIPIENTS)
     return found
@@ -145,9 +145,9 @@ def _set_subject(message: Message, wishes: Wishes) -> None:
 
 def _tidy(message: Message, name: str) -> None:
     """Write the lists of one field so that every reader finds the same in them."""
-    fields = list(_fields(message, name))
-    tidy = [joined(unfolded(each)) for each in fields]
-    if tidy == fields and all(each.isascii() for each in fields):
+    found = list(_fields(message, name))
+    tidy = [joined(unfolded(each)) for each in found]
+    if tidy == found and all(each.isascii() for each in found):
         return
     values = list(map(to_octets, tidy))
     if len(values) == 1:

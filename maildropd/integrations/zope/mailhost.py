@@ -5,7 +5,9 @@ It leaves when the transaction commits.  What a request that failed, or was trie
 again, has sent was never sent.
 """
 
+from dataclasses import fields
 from email.message import Message
+from inspect import signature
 from typing import Any
 from urllib.parse import quote
 
@@ -55,9 +57,10 @@ class MaildropHost(MailHost):
         self, messageText: str | bytes | Message, *arguments: Any, **named: Any
     ) -> None:
         # mto, mfrom, subject, encode, immediate, charset, msg_type: as a MailHost.
-        asked = dict(zip(_SEND, arguments, strict=False)) | named
-        asked.pop("immediate", None)
-        made = letter(messageText, Wishes(**asked))
+        asked = signature(MailHost.send).bind(self, messageText, *arguments, **named)
+        names = [each.name for each in fields(Wishes)]
+        wishes = Wishes(**{name: asked.arguments.get(name) for name in names})
+        made = letter(messageText, wishes)
         self._send(made.sender, list(made.recipients), made.content)
 
     scheduledSend = send
@@ -173,11 +176,19 @@ class MaildropHost(MailHost):
         settings = self._settings()
         return settings.smtp_host if settings else "localhost"
 
+    @smtp_host.setter
+    def smtp_host(self, _said: object) -> None:
+        """Let programs that set one up for others say it; the file decides."""
+
     @property
     def smtp_port(self) -> int:
         """Its port."""
         settings = self._settings()
         return settings.smtp_port if settings else 25
+
+    @smtp_port.setter
+    def smtp_port(self, _said: object) -> None:
+        """Let them say that, too."""
 
     @security.protected(change_configuration)
     def queueLength(self) -> int | str:
@@ -212,6 +223,3 @@ def manage_addMaildropHost(
         said = quote("Added MaildropHost.")
         url = f"{container.absolute_url()}/{quote(id)}/manage_main"
         REQUEST["RESPONSE"].redirect(f"{url}?manage_tabs_message={said}")
-
-
-_SEND = ("mto", "mfrom", "subject", "encode", "immediate", "charset", "msg_type")
