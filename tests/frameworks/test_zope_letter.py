@@ -170,6 +170,12 @@ def test_an_argument_starts_no_other_field(
         host.send(TEXT, **{name: f"a@x.org{end}Bcc: victim@x.org"})
 
 
+def test_the_line_ends_of_unicode_are_blanks(host: Recording) -> None:
+    host.send(TEXT, subject="one\x85two\u2028three")
+
+    assert host.message["Subject"] == "one two three"
+
+
 # How the text is written.
 
 
@@ -225,6 +231,10 @@ def test_one_that_is_encoded_as_it_is_wanted_stays_as_it_is(host: Recording) -> 
         ({"charset": "klingon"}, "there is no character set 'klingon'"),
         ({"charset": "iso-8859-1"}, "cannot be written in iso-8859-1"),
         ({"mto": [7]}, "mto: 7 is no text"),
+        ({"mto": [b"\xff@x.org"], "charset": "ascii"}, "the text is not in ascii"),
+        ({"msg_type": "html"}, "msg_type: 'html' is none"),
+        ({"msg_type": "text/html\nBcc: a@x.org"}, "msg_type: "),
+        ({"subject": "half a \ud83d"}, "text that cannot be written"),
     ],
 )
 def test_a_wish_of_no_use_is_an_error(

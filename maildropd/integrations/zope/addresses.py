@@ -12,15 +12,16 @@ from email.header import Header
 _SIGN = re.compile(
     r"""
     "(?:[^"\\]|\\.)*"?      # a quoted text
-    | \((?:[^()\\]|\\.)*\)? # a comment
     | <[^<>]*>?             # an address behind its name
-    | \[[^\[\]]*\]?       # an address of the Internet as a domain
+    | \[[^\[\]]*\]?         # an address of the Internet as a domain
     | [,;:]
     | [^",;:<(\[]+
     """,
     re.VERBOSE | re.DOTALL,
 )
 _FOLD = re.compile(r"(?:\r\n|\r|\n)(?=[ \t])")
+_PARENTHESIS = re.compile(r"\\.|[()]", re.DOTALL)
+_COMMENT = re.compile(r"\((.*)\)", re.DOTALL)
 _ESCAPED = re.compile(r"\\(.)", re.DOTALL)
 
 
@@ -49,7 +50,7 @@ def joined(text: str) -> str:
 def _parts(text: str) -> Iterator[str]:
     """Yield mailboxes, and of a group ``name:`` before and ``;`` behind them."""
     part, in_group = "", False
-    for sign in _SIGN.findall(text):
+    for sign in _signs(text):
         if sign not in (",", ";", ":"):
             part += sign
             continue
@@ -66,14 +67,34 @@ def _parts(text: str) -> Iterator[str]:
         yield part.strip()
 
 
+def _signs(text: str) -> Iterator[str]:
+    at = 0
+    while at < len(text):
+        found = _SIGN.match(text, at)
+        end = found.end() if found else _after_comment(text, at)
+        yield text[at:end]
+        at = end
+
+
+def _after_comment(text: str, at: int) -> int:
+    """Return where a comment ends; they nest."""
+    depth = 0
+    for found in _PARENTHESIS.finditer(text, at):
+        depth += {"(": 1, ")": -1}.get(found[0], 0)
+        if depth == 0:
+            return found.end()
+    return len(text)
+
+
 def _ascii_name(part: str) -> str:
     if part.isascii():
         return part
-    name, angle, address = part.rpartition("<")
-    if not angle:
-        comments = re.sub(r"\((.*)\)", _ascii_comment, part, flags=re.DOTALL)
-        return f"{_ascii_words(comments[:-1])}:" if part[-1] == ":" else comments
-    return f"{_ascii_words(name.strip())} <{address}"
+    if part.endswith(":"):
+        return f"{_ascii_words(part[:-1])}:"
+    name, angle, rest = part.rpartition("<")
+    address, close, comments = rest.partition(">") if angle else ("", "", rest)
+    words = f"{_ascii_words(name.strip())} " if angle else ""
+    return f"{words}{angle}{address}{close}{_COMMENT.sub(_ascii_comment, comments)}"
 
 
 def _ascii_comment(found: re.Match[str]) -> str:

@@ -59,6 +59,16 @@ def to_octets(text: str, charset: str = "utf-8") -> str:
         raise MailHostError(f"the text cannot be written in {charset}") from error
 
 
+def to_text(octets: bytes, charset: str) -> str:
+    """Return octets as text; raise ``MailHostError``."""
+    try:
+        return octets.decode(charset)
+    except LookupError as error:
+        raise MailHostError(f"there is no character set {charset!r}") from error
+    except UnicodeDecodeError as error:
+        raise MailHostError(f"the text is not in {charset}: {error.reason}") from error
+
+
 def encode_text(message: Message, coding: Coding) -> None:
     """Write all text of a message in octets; raise ``MailHostError``."""
     transfer = _transfer(message)

@@ -21,6 +21,7 @@ from maildropd.integrations.zope.body import (
     encode_text,
     finish,
     to_octets,
+    to_text,
 )
 
 Text = str | bytes
@@ -47,13 +48,13 @@ class Wishes:
     def text(self, name: str, value: object) -> str:
         """Return an argument as text in one line."""
         if isinstance(value, bytes):
-            value = value.decode(self.charset or "utf-8")
+            value = to_text(value, self.charset or "utf-8")
         if not isinstance(value, str | Header):
             raise MailHostError(f"{name}: {value!r} is no text")
         line = unfolded(str(value))
         if "\r" in line or "\n" in line:
             raise MailHostError(f"{name}: a line end within {line[:80]!r}")
-        return line
+        return " ".join(line.splitlines())  # Unicode has more of them
 
     @property
     def recipients(self) -> list[str]:
@@ -74,9 +75,16 @@ class Letter:
 
 def letter(text: Text | Message, wishes: Wishes) -> Letter:
     """Apply the rules; raise ``MailHostError``."""
+    try:
+        return _letter(text, wishes)
+    except UnicodeError as error:  # half a character, as a lone surrogate is
+        raise MailHostError(f"text that cannot be written: {error}") from error
+
+
+def _letter(text: Text | Message, wishes: Wishes) -> Letter:
     message = _parsed(text, wishes.charset)
     if wishes.msg_type and not message.get("Content-Type"):
-        message.set_type(wishes.msg_type)
+        _set_type(message, wishes.text("msg_type", wishes.msg_type))
     recipients = _recipients(message, wishes)
     sender = _sender(message, wishes)
     _set_subject(message, wishes)
@@ -103,8 +111,14 @@ def _parsed(text: Text | Message, charset: str | None) -> Message:
     if isinstance(text, bytes) and not charset:
         return message_from_bytes(text, policy=ours)
     if isinstance(text, bytes):
-        text = text.decode(charset or "utf-8")
+        text = to_text(text, charset or "utf-8")
     return message_from_string(str(text), policy=ours)
+
+
+def _set_type(message: Message, content_type: str) -> None:
+    if content_type.count("/") != 1:
+        raise MailHostError(f"msg_type: {content_type!r} is none")
+    message.set_type(content_type)
 
 
 def _recipients(message: Message, wishes: Wishes) -> tuple[str, ...]:
