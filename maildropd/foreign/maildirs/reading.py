@@ -10,6 +10,7 @@ import os
 import stat
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from maildropd.edge.spool import letters
@@ -38,14 +39,16 @@ def queued(folder: Path) -> Iterator[Queued]:
 def _files(part: Path) -> list[tuple[float, Path]]:
     try:
         with os.scandir(part) as entries:
-            return [
-                (entry.stat(follow_symlinks=False).st_mtime, part / entry.name)
-                for entry in entries
-                if not entry.is_dir(follow_symlinks=False)
-            ]
+            found = [each for each in entries if not each.is_dir(follow_symlinks=False)]
     except OSError as error:
         why = (error.strerror or str(error)).lower()
         raise Unreadable(str(part), f"cannot be read ({why})") from error
+    dated: list[tuple[float, Path]] = []
+    for entry in found:
+        with suppress(FileNotFoundError):  # somebody sent it
+            moment = entry.stat(follow_symlinks=False).st_mtime
+            dated.append((moment, part / entry.name))
+    return dated
 
 
 def _subject(path: Path) -> Path | None:
@@ -93,7 +96,7 @@ def _state(path: Path, also: tuple[Path, ...]) -> tuple[State, str]:
         return "held", "it was refused for good"
     if name.startswith("."):
         return "held", "it is hidden, and their sender passes over it"
-    if any(time.time() - os.lstat(mark).st_mtime < _BUSY for mark in also):
+    if any(map(_is_young, also)):
         return "held", "their sender has it, or had it less than 3 hours ago"
     return "ready", ""
 
@@ -104,3 +107,9 @@ def _octets(path: Path) -> bytes:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
             raise OSError(errno.EINVAL, "not a file")
         return stream.read()
+
+
+def _is_young(mark: Path) -> bool:
+    with suppress(FileNotFoundError):
+        return time.time() - os.lstat(mark).st_mtime < _BUSY
+    return False

@@ -29,14 +29,14 @@ class NotMaildir(ValueError):
 class Maildir:
     """One Maildir; safe to use from any thread, and after a fork."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path | str, *, create: bool = True) -> None:
         """Make it, if there is nothing; raise ``NotMaildir`` or ``OSError``."""
-        self.path = path
-        if not path.exists():
-            path.mkdir(0o700)
+        self.path = Path(path)
+        if create and not self.path.exists():
+            self.path.mkdir(0o700)
             for part in _PARTS:
-                (path / part).mkdir(0o700)
-        if not all((path / part).is_dir() for part in _PARTS):
+                (self.path / part).mkdir(0o700)
+        if not all((self.path / part).is_dir() for part in _PARTS):
             raise NotMaildir(f"{path} is not a Maildir folder")
 
     def write(self, content: bytes) -> "Letter":
@@ -77,16 +77,19 @@ class Letter:
 
     def __init__(self, maildir: Path, name: str) -> None:
         """Know it by its name."""
-        self._aside = maildir / "tmp" / name
+        self.aside = maildir / "tmp" / name
         self.path = maildir / "new" / name
 
-    def commit(self) -> None:
-        """Let it go; what goes wrong is raised, and it can be done again."""
+    def commit(self, prefix: str = "") -> None:
+        """Let it go; what goes wrong is raised, and it can be done again.
+
+        A prefix with a dot makes it a name that is not sent.
+        """
         with suppress(FileNotFoundError):  # it was let go before
-            os.rename(self._aside, self.path)
+            os.rename(self.aside, self.path.with_name(prefix + self.path.name))
         durable.sync_directory(self.path.parent)
 
     def abort(self) -> None:
         """Take it back, if it was not let go; never raise for one that is gone."""
         with suppress(FileNotFoundError):
-            os.unlink(self._aside)
+            os.unlink(self.aside)
