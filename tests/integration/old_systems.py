@@ -2,11 +2,46 @@
 """Old mail systems, as they lie on the disk of a host that has used them."""
 
 import os
+import subprocess
+import sys
 
 from tests.integration.guides import Host
 
 USER, PASSWORD = "joe", "se'cr\"et"
 MESSAGE = b"Subject: n%d\nTo: bob@example.net\n\nA line.\n.\n\xc3\xbc\n"
+
+
+OLD_DAEMON = "import signal; signal.pause()"
+LOCKED, BROKEN, ALL = 100, 20, 1000
+
+
+def maildrophost(host: Host) -> None:
+    """A thousand mails: a hundred are locked, twenty are broken; its daemon runs."""
+    home = host.path("/srv/zope/maildrop")
+    host.write(
+        "/srv/zope/maildrophost/config",
+        f'PYTHON="/usr/bin/python"\nMAILDROP_HOME="{home}"\nSMTP_HOST="127.0.0.1"\n'
+        f"SMTP_PORT={host.port}\nMAILDROP_INTERVAL=120\nDEBUG=0\nMAILDROP_BATCH=0\n"
+        f'MAILDROP_TLS=0\nMAILDROP_LOGIN="{USER}"\n'
+        f"MAILDROP_PASSWORD='{PASSWORD.replace(chr(39), chr(92) + chr(39))}'\n"
+        "WAIT_INTERVAL=0.0\nSUPERVISED_DAEMON=0\n",
+    )
+    host.write(
+        "/srv/zope/maildrop/var/maildrop.log", "### Started at 2009/10/09 10:00:00\n"
+    )
+    for number in range(ALL - BROKEN):
+        head = b"##To:r%d@example.net\n##From:app@example.org\n" % number
+        host.write(
+            f"/srv/zope/maildrop/spool/{100_000 + number}", head + MESSAGE % number
+        )
+    for number in range(LOCKED):
+        host.write(f"/srv/zope/maildrop/spool/{100_000 + number * 9}.lck", "locked")
+    for number in range(BROKEN):
+        broken = (b"no mail\n", b"##To\n", b"##To:a@x\n", b"##To:\n\nhi\n")[number % 4]
+        host.write(f"/srv/zope/maildrop/spool/broken{number}", broken)
+    daemon = subprocess.Popen([sys.executable, "-c", OLD_DAEMON, "maildrop.py"])
+    host.running.append(daemon)
+    host.write("/srv/zope/maildrop/var/maildrop.pid", f"{daemon.pid}")
 
 
 def nullmailer(host: Host) -> None:
