@@ -53,9 +53,13 @@ def host(tmp_path: Path, smarthost: SmtpServer) -> Iterator[Host]:
     host.stop()
 
 
+# A buildout needs zc.buildout itself: see tests/frameworks/test_infrae_guide.py.
+ELSEWHERE = ("README", "infrae.maildrophost")
+
+
 def guides() -> list[str]:
     names = (path.stem for path in GUIDES.glob("*.md"))
-    return sorted(name for name in names if name != "README")
+    return sorted(name for name in names if name not in ELSEWHERE)
 
 
 def test_every_guide_is_followed_here() -> None:
