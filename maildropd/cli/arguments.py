@@ -54,8 +54,8 @@ def layout(arguments: argparse.Namespace) -> Layout:
 def check(places: Layout) -> int:
     """Say everything that is wrong with the configuration, or that nothing is."""
     # Not needed for --version, which is to be quick.
-    from maildropd.daemon.signers import signer_of  # noqa: PLC0415 - see above
-    from maildropd.host.clock import SystemClock  # noqa: PLC0415 - see above
+    from maildropd.daemon.signers import signer_of
+    from maildropd.host.clock import SystemClock
 
     try:
         config = read(places)

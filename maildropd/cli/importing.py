@@ -35,13 +35,13 @@ def add_to(commands: Any) -> None:
 def config(layout: Layout, found: Namespace) -> Iterator[str]:
     """Do import-config."""
     # It knows nine systems, which the other commands do without.
-    from maildropd.cli.import_config import run  # noqa: PLC0415 - see above
+    from maildropd.cli.import_config import run
 
     return run(layout, found)
 
 
 def queue(layout: Layout, found: Namespace) -> Iterator[str]:
     """Do import-queue."""
-    from maildropd.cli.import_run import run  # noqa: PLC0415 - see above
+    from maildropd.cli.import_run import run
 
     return run(layout, found)

@@ -86,7 +86,7 @@ def _check(layout: Layout, _: Namespace) -> int:
 
 def _salvage(layout: Layout, _: Namespace) -> int:
     # Rarely needed, and it takes a while.
-    from maildropd.cli.salvage import run  # noqa: PLC0415 - see above
+    from maildropd.cli.salvage import run
 
     _print(iter(run(layout)))
     return arguments.OK
@@ -94,7 +94,7 @@ def _salvage(layout: Layout, _: Namespace) -> int:
 
 def _explain(layout: Layout, found: Namespace) -> int:
     # It knows the policies, which the other commands do without.
-    from maildropd.cli.explain import run  # noqa: PLC0415 - see above
+    from maildropd.cli.explain import run
 
     _print(run(layout, found.address, found.sender, found.uid))
     return arguments.OK

@@ -35,8 +35,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _run(layout: Layout, found: Namespace) -> int:
     # Not needed for --version or --check, which are to be quick.
-    from maildropd.daemon.options import Options  # noqa: PLC0415 - see above
-    from maildropd.daemon.start import run  # noqa: PLC0415 - see above
+    from maildropd.daemon.options import Options
+    from maildropd.daemon.start import run
 
     return run(
         Options(

@@ -90,7 +90,7 @@ def _parser() -> _Parser:
 
 def _window(text: str) -> timedelta:
     # Not needed by default, and not quick.
-    from maildropd.config.values import duration  # noqa: PLC0415 - see above
+    from maildropd.config.values import duration
 
     try:
         return duration(text)

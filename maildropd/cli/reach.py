@@ -38,7 +38,7 @@ def open_desk(layout: Layout, *, alone: bool = True) -> Iterator[Desk]:
             yield DaemonDesk(connection)
         return
     # Only needed without a daemon, and it takes a while.
-    from maildropd.cli.store_desk import open_desk_on_store  # noqa: PLC0415 - see above
+    from maildropd.cli.store_desk import open_desk_on_store
 
     print("maildropd is not running, this is its store", file=sys.stderr)
     with open_desk_on_store(daemon) as desk:

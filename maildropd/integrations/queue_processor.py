@@ -22,8 +22,8 @@ class QueueProcessor:
         self,
         mailer: Mailer,
         queue_path: str,
-        Maildir: object = None,  # noqa: N803 - its name there
-        ignore_transient: bool = False,  # noqa: FBT001, FBT002 - as it is there
+        Maildir: object = None,
+        ignore_transient: bool = False,
     ) -> None:
         """Know mailer and Maildir; any other class of Maildir is not used."""
         del Maildir
@@ -48,19 +48,19 @@ class QueueProcessorThread(threading.Thread):
         self._stopping = threading.Event()
         self._working = threading.Lock()
 
-    def setMailer(self, mailer: Mailer) -> None:  # noqa: N802 - its name there
+    def setMailer(self, mailer: Mailer) -> None:
         """Send by this."""
         self.mailer = mailer
 
-    def setQueuePath(self, path: str) -> None:  # noqa: N802 - its name there
+    def setQueuePath(self, path: str) -> None:
         """Send what lies here."""
         self._path = Maildir(Path(path)).path
 
-    def setMaildir(self, maildir: Any) -> None:  # noqa: N802 - its name there
+    def setMaildir(self, maildir: Any) -> None:
         """Send what lies in this one."""
         self._path = Path(maildir.path)
 
-    def run(self, forever: bool = True) -> None:  # noqa: FBT001, FBT002 - as there
+    def run(self, forever: bool = True) -> None:
         """Send, wait, and send again, until it is stopped."""
         if self._path is None or self.mailer is None:
             raise RuntimeError("setMailer and setQueuePath come first")

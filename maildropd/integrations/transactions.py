@@ -75,7 +75,7 @@ class MailDataManager:
 
     # Called by the transaction, from here on.
 
-    def sortKey(self) -> str:  # noqa: N802 - its name in the interface
+    def sortKey(self) -> str:
         """Vote when the databases have agreed, as their keys begin with letters.
 
         But before zope.sqlalchemy ("~sqlalchemy:"): that one commits when it is

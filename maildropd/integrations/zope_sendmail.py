@@ -67,7 +67,7 @@ class MailDataManager:
     def rollback(self) -> None:
         """Keep the mail: it was sent before the savepoint."""
 
-    def sortKey(self) -> str:  # noqa: N802 - its name in the interface
+    def sortKey(self) -> str:
         """Vote late, but before zope.sqlalchemy, which commits when it votes."""
         return "~maildropd"
 
@@ -167,7 +167,7 @@ class _Delivery:
 class QueuedMailDelivery(_Delivery):
     """Into a Maildir: octets in zope.sendmail's form, objects in repoze.sendmail's."""
 
-    def __init__(self, queuePath: str, transaction_manager: Any = None) -> None:  # noqa: N803 - its name there
+    def __init__(self, queuePath: str, transaction_manager: Any = None) -> None:
         """Queue in ``queuePath``, which is made if it is not there."""
         super().__init__(transaction_manager)
         self.queuePath = queuePath
