@@ -175,7 +175,7 @@ class Wire(asyncio.Protocol):
             await self.flush()
             if self._transport.can_write_eof():
                 self._transport.write_eof()
-            async with asyncio.timeout(_LINGER):
+            async with asyncio.timeout(min(_LINGER, self._idle)):
                 await self._let_run_out()
         except (Gone, TimeoutError, OSError):
             pass  # nobody listens any more
