@@ -46,6 +46,10 @@ class Line:
         """Hang up; only we do, not whoever shares the descriptor."""
         self.socket.close()
 
+    def __del__(self) -> None:
+        """Hang up at the end of the program, too: a kept one is no leak."""
+        self.close()
+
 
 class Pool:
     """Idle connections of one process to one door, the latest first."""
