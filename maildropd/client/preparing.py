@@ -36,10 +36,13 @@ def prepared(
     said = _header(content, end)
     reverse_path = _from_header(said) if sender is None else _sender(sender)
     header = without(content[:end], 0, said.fields, FOR_US)
+    content = b"".join((*header, content[end:]))
+    if _mbox_line(content):  # what was text, before nothing was left of the header
+        content = b"\r\n" + content
     return Submission(
         sender=reverse_path,
         recipients=_recipients(said, recipients),
-        content=b"".join((*header, content[end:])),
+        content=content,
         message_id=message_id(content),
         **wished(wishes, reverse_path),
     )
@@ -51,8 +54,8 @@ def with_crlf(octets: bytes) -> bytes:
     if octets.count(b"\n") != ends or octets.count(b"\r") != ends:
         octets = octets.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
         octets = octets.replace(b"\n", b"\r\n")
-    start = _mbox_line(octets)
-    octets = octets[start:] if start else octets
+    while start := _mbox_line(octets):
+        octets = octets[start:]
     if not octets.strip():
         raise BadMessage("message", "there is none", "give a header and a text")
     return octets if octets.endswith(b"\r\n") else octets + b"\r\n"
