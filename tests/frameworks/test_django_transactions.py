@@ -68,6 +68,15 @@ def test_mail_of_a_block_that_is_rolled_back_leaves_no_trace(
     assert post.files() == []
 
 
+def test_a_connection_that_is_kept_keeps_no_file(post: Post) -> None:
+    kept = get_connection()
+    with rolled_back():
+        message = EmailMessage("one", "text", to=["a@example.net"], connection=kept)
+        message.send()
+
+    assert post.files() == []
+
+
 def test_an_inner_block_that_is_rolled_back_takes_its_mail_with_it(post: Post) -> None:
     with transaction.atomic():
         thank("before")

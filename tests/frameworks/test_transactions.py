@@ -219,8 +219,9 @@ def test_mail_after_the_vote_is_refused_and_nothing_commits(
     assert post.files() == []
 
 
-def test_a_full_disk_stops_the_commit(post: Post, send: Send) -> None:
-    database = Other(FIRST)
+@pytest.mark.parametrize("key", [FIRST, "~sqlalchemy:140"])
+def test_a_full_disk_stops_the_commit(post: Post, send: Send, key: str) -> None:
+    database = Other(key)
     send("one", door=Door(run=post.door.run, drop=post.drop / "missing"))
     transaction.get().join(database)
 
@@ -228,6 +229,8 @@ def test_a_full_disk_stops_the_commit(post: Post, send: Send) -> None:
         transaction.commit()
 
     assert "tpc_finish" not in database.steps
+    if key != FIRST:  # this one commits when it votes
+        assert "tpc_vote" not in database.steps
     assert post.delivered(0) == {}
 
 

@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Mail of transactions that are not the only one: managers, threads, processes."""
 
+import os
+import subprocess
+import sys
 import threading
 from collections.abc import Callable
-from functools import partial
 
 import pytest
 import transaction
@@ -11,6 +13,7 @@ from transaction.interfaces import NoTransaction
 
 from tests.frameworks.managers import LAST, Other
 from tests.frameworks.post import Post, Send, in_child
+from tests.integration.daemon import HOME
 
 
 def test_an_explicit_manager_is_used_and_needs_a_transaction(
@@ -59,10 +62,43 @@ def test_a_forked_child_takes_nothing_away_and_doubles_nothing(
 def test_a_child_forked_between_vote_and_finish_takes_nothing_away(
     post: Post, send: Send
 ) -> None:
+    def fork() -> None:
+        in_child(lambda: transaction.get()._resources[0].tpc_abort(None))
+        assert len(post.hidden()) == 1
+
     send("one")
-    fork = partial(in_child, lambda: transaction.get()._resources[0].tpc_abort(None))
     transaction.get().join(Other(LAST, tpc_vote=fork))
 
     transaction.commit()
+
+    assert post.delivered(1) == {"one": 1}
+
+
+# A child that ends as programs do, with all that Python does at the end.
+PROGRAM = """
+import atexit, os
+import transaction
+from maildropd.integrations.transactions import send
+from tests.frameworks.managers import LAST, Other
+from tests.frameworks.post import in_child, mail
+
+send(mail("one"), "shop@example.org", ["one@example.net"])
+def fork():
+    in_child(atexit._run_exitfuncs)
+    (file,) = os.listdir(os.environ["MAILDROP_DROP"])
+    assert file.startswith(".")
+
+transaction.get().join(Other(LAST, tpc_vote=fork))
+transaction.commit()
+"""
+
+
+def test_a_child_that_comes_to_its_end_takes_nothing_away(post: Post) -> None:
+    subprocess.run(
+        [sys.executable, "-c", PROGRAM],
+        cwd=HOME,
+        env={**os.environ, **post.environment},
+        check=True,
+    )
 
     assert post.delivered(1) == {"one": 1}
