@@ -3,6 +3,7 @@
 
 import logging
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -253,21 +254,27 @@ def test_a_commit_never_raises_once_the_database_has_committed(
     post: Post, send: Send, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Whoever hears of an error tries again; but the order is in the database."""
-    away = post.drop.with_name("away")
-    database = Other(LAST, tpc_vote=lambda: post.drop.rename(away))
-    send("one")
-    send("two")
-    transaction.get().join(database)
+    keys = [send(name).key for name in ("one", "two")]
+    in_the_way: list[Path] = []
 
+    def block() -> None:
+        (hidden,) = post.hidden()
+        in_the_way.extend(post.drop / name for name in (hidden.name[1:], *keys))
+        for path in in_the_way:
+            path.mkdir()
+
+    database = Other(LAST, tpc_vote=block)
+    transaction.get().join(database)
     transaction.commit()
-    away.rename(post.drop)
 
     assert "tpc_abort" not in database.steps
     (hidden,) = post.hidden()
     (record,) = caplog.records
     assert record.levelno == logging.CRITICAL
     assert str(hidden) in record.getMessage()
-    hidden.rename(hidden.with_name(hidden.name.removeprefix(".")))
+    for path in in_the_way:
+        path.rmdir()
+    hidden.rename(in_the_way[0])
     assert post.delivered(2) == {"one": 1, "two": 1}
 
 
