@@ -15,7 +15,7 @@ from maildropd.api import Door, Staged, Submission, SubmissionError, stage, subm
 
 _LEFT = (
     "a transaction has committed, but its mail (%d) could not be released (%s), nor "
-    "submitted (%s). %r is to lose the dot before its name, which lets all of it leave."
+    "submitted (%s); there is %r: what loses the dot before its name leaves"
 )
 
 
@@ -70,32 +70,42 @@ class Outbox:
         else:
             self.discard()
 
+    def send(self, mails: Sequence[Submission]) -> None:
+        """Let exactly these mails leave, on the disk or not yet; never raise."""
+        try:
+            self.stage(mails)
+        except SubmissionError as error:
+            self._rescue(mails, error, "nothing of it on the disk")
+        self.release()
+
     def release(self) -> None:
         """Let them leave; never raise."""
         if bundle := self._let_go():
             try:
                 bundle.release()
             except SubmissionError as error:
-                self._rescue(bundle, error)
+                if self._rescue(bundle.mails, error, bundle.staged):
+                    bundle.discard()
 
     def discard(self) -> None:
         """Take them back; never raise."""
         if bundle := self._let_go():
             bundle.discard()
 
-    def _rescue(self, bundle: _Bundle, trouble: SubmissionError) -> None:
+    def _rescue(
+        self, mails: Sequence[Submission], trouble: SubmissionError, place: object
+    ) -> bool:
         """Try the socket; what goes in by it and by the drop goes in once."""
         refused: list[str] = []
-        for mail in bundle.mails:
+        for mail in mails:
             try:
                 submit(mail, door=self._door)
             except SubmissionError as error:
                 refused.append(str(error))
         if refused:
             log = logging.getLogger("maildropd.integrations")
-            log.critical(_LEFT, len(refused), trouble, refused[0], bundle.staged)
-        else:
-            bundle.discard()
+            log.critical(_LEFT, len(refused), trouble, refused[0], place)
+        return not refused
 
     def _let_go(self) -> _Bundle | None:
         bundle, self._bundle = self._bundle, None

@@ -65,7 +65,7 @@ class MailSession:
         """
         mail = prepare(message, sender, recipients, **wishes)
         mails = [*self._mails, (self._transaction(), mail)]
-        if self._outbox.is_full:  # sent by the flush of a commit
+        if self._is_ending():  # sent by the flush of a commit
             self._stage(mails)
         self._mails = mails
         return mail
@@ -74,7 +74,7 @@ class MailSession:
         """Have the mails on the disk, if it is the outermost that commits."""
         self._commits += 1
         if session.get_nested_transaction() is None:
-            session.flush()
+            session.flush()  # so that it is staged once, with what this sends
             self._stage(self._mails)
 
     def after_commit(self, session: Any) -> None:
@@ -82,7 +82,8 @@ class MailSession:
         self._commits = max(0, self._commits - 1)
         self._committed = session.get_nested_transaction()
         if self._committed is None:
-            self._outbox.release()
+            # If nobody has asked for us before the commit, nothing is staged.
+            self._outbox.send([mail for _, mail in self._mails])
             self._mails = []
 
     def after_transaction_end(self, _session: Any, ended: Any) -> None:
@@ -101,9 +102,12 @@ class MailSession:
         self._mails = [
             (parent if owner is ended else owner, mail) for owner, mail in self._mails
         ]
-        # The outermost may have begun to commit while this one was open.
-        if self._commits and self._session.get_nested_transaction() is None:
+        if self._is_ending():  # the outermost began to commit with this one open
             self._stage(self._mails)
+
+    def _is_ending(self) -> bool:
+        """Tell whether the outermost transaction has begun to commit."""
+        return self._commits > 0 and self._session.get_nested_transaction() is None
 
     def _stage(self, mails: Sequence[tuple[Any, Submission]]) -> None:
         self._outbox.stage([mail for _, mail in mails])

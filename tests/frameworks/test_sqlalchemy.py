@@ -20,6 +20,17 @@ from tests.frameworks.post import SENDER, Post, mail
 from tests.integration.daemon import HOME
 
 
+def staged(post: Post, engine: Any) -> list[int]:
+    """Note how many mails are on the disk whenever the database commits."""
+    counts: list[int] = []
+
+    def committing(_connection: Any) -> None:
+        counts.append(sum(f.read_bytes().count(b"#!sendmail") for f in post.hidden()))
+
+    event.listen(engine, "commit", committing)
+    return counts
+
+
 def test_mail_leaves_at_the_commit_and_not_before(
     post: Post, engine: Any, thank: Thank
 ) -> None:
@@ -190,13 +201,16 @@ def test_a_nested_transaction_whose_flush_fails_takes_its_mail_with_it(
 def test_mail_of_a_nested_transaction_that_the_commit_ends_leaves_too(
     post: Post, engine: Any, thank: Thank, through: str
 ) -> None:
+    found = staged(post, engine)
     with Session(engine) as session:
         outermost = session.begin()
+        session.add(Order(id=1))
         thank(session, "one")
         session.begin_nested()
         thank(session, "two")
         (session if through == "session" else outermost).commit()
 
+    assert found == [2]
     assert len(post.files()) == 1
     assert post.delivered(2) == {"one": 1, "two": 1}
 
@@ -213,6 +227,7 @@ def test_mail_that_the_flush_of_the_commit_sends_leaves_too(
     def committing(session: Session) -> None:
         session.add(Order(id=2))
 
+    found = staged(post, engine)
     with Session(engine) as session:
         event.listen(Order, "after_insert", inserted)
         thank(session, "one")
@@ -224,8 +239,33 @@ def test_mail_that_the_flush_of_the_commit_sends_leaves_too(
         finally:
             event.remove(Order, "after_insert", inserted)
 
+    assert found == [3]
     assert len(post.files()) == 1
     assert post.delivered(3) == {"one": 1, "n1": 1, "n2": 1}
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_mail_that_only_the_flush_of_the_commit_sends_leaves_too(
+    post: Post, engine: Any, thank: Thank, *, known: bool
+) -> None:
+    """Even if nobody has asked for the mail of this session before."""
+
+    def inserted(_mapper: Any, _connection: Any, order: Order) -> None:
+        thank(Session.object_session(order), f"n{order.id}")
+
+    found = staged(post, engine)
+    with Session(engine) as session:
+        if known:
+            mail_session(session, post.door)
+        event.listen(Order, "after_insert", inserted)
+        event.listen(session, "before_commit", lambda s: s.add(Order(id=1)))
+        try:
+            session.commit()
+        finally:
+            event.remove(Order, "after_insert", inserted)
+
+    assert found == [1 if known else 0]
+    assert post.delivered(1) == {"n1": 1}
 
 
 def test_mail_after_the_commit_is_refused(
