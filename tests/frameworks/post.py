@@ -61,6 +61,9 @@ class Post:
 
         Return how often each subject came.
         """
+        if count == 0:  # a daemon takes nothing of what is hidden
+            assert self.files() == self.hidden()
+            return self.subjects()
         self.daemon.start()
         self.server.wait(lambda server: len(server.delivered) >= count)
         self.daemon.until(self._is_done, "end of the work")
