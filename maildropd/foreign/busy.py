@@ -46,7 +46,9 @@ def _alive(path: Path) -> int:
         command = (_PROC / os.fsdecode(found[1]) / "cmdline").read_bytes()
     except OSError:
         return 0
-    return int(found[1]) if b"maildrop" in command else 0
+    # Not ours, which may have the same process file and another spool.
+    names = map(os.path.basename, command.split(b"\0"))
+    return int(found[1]) if b"maildrop.py" in names else 0
 
 
 def _opened(folder: Path) -> str:
