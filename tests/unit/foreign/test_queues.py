@@ -202,8 +202,11 @@ def test_maildrophost_is_busy_while_its_process_runs(tmp_path: Path) -> None:
     pid.write_text("1")
     assert busy.maildrophost(spool) == ""
 
-    command = [sys.executable, "-c", "input()", "maildrop.py"]
-    with subprocess.Popen(command, stdin=subprocess.PIPE) as process:
+    command = [sys.executable, "-c", "print(flush=True); input()", "maildrop.py"]
+    ends = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    with subprocess.Popen(command, **ends) as process:
+        assert process.stdout is not None
+        process.stdout.readline()  # before that it may have no name yet
         pid.write_text(str(process.pid))
         said = busy.maildrophost(spool)
         process.kill()
