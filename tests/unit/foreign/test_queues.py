@@ -203,8 +203,8 @@ def test_maildrophost_is_busy_while_its_process_runs(tmp_path: Path) -> None:
     assert busy.maildrophost(spool) == ""
 
     command = [sys.executable, "-c", "print(flush=True); input()", "maildrop.py"]
-    ends = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
-    with subprocess.Popen(command, **ends) as process:
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, stdin=pipe, stdout=pipe) as process:
         assert process.stdout is not None
         process.stdout.readline()  # before that it may have no name yet
         pid.write_text(str(process.pid))

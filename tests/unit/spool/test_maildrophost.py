@@ -1,6 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """The form of MaildropHost: ``##To:``, ``##From:``, then the message."""
 
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
 import pytest
 
 from maildropd.edge.spool import forms
@@ -127,3 +132,40 @@ def test_a_head_is_complete_when_no_other_line_can_follow(
     head: bytes, *, complete: bool
 ) -> None:
     assert forms.is_complete(head) is complete
+
+
+FIXTURES = Path(__file__).resolve().parents[4] / "shared" / "fixtures"
+ORACLE = FIXTURES / "maildrophost" / "parsers-oracle.json"
+LOSSES: Mapping[str, tuple[str, ...]] = {
+    # What it lost, or made one of two; and what is no address to anybody else.
+    "a@x; b@x": ("a@x", "b@x"),
+    "a@x,,b@x": ("a@x", "b@x"),
+    "a@x.": ("a@x",),
+    "a@": (),
+    "a b@x": (),
+    "@route:a@x": ("a@x",),
+    "a@@x": (),
+}
+
+
+def told() -> list[tuple[str, tuple[str, ...]]]:
+    """Return lists and whom MaildropHost sent them to; its own, where they are here."""
+    own = ("A <a@x>, g: b@x, c@x;", ("a@x", "b@x", "c@x"))
+    recorded: list[dict[str, Any]] = []
+    if ORACLE.exists():
+        recorded = json.loads(ORACLE.read_text())["address_lists"]
+    return [own, *((one["to"], tuple(a for _, a in one["list"])) for one in recorded)]
+
+
+@pytest.mark.parametrize(("to", "found"), told())
+def test_a_list_means_whom_maildrophost_sent_it_to_or_more(
+    to: str, found: tuple[str, ...]
+) -> None:
+    """Nobody is lost on the way; what means nobody is no mail, and is said so."""
+    head = f"##To:{to}\n".replace("\n ", " ").encode() + MESSAGE
+    wanted = LOSSES.get(to, found)
+    if wanted:
+        assert read(head).recipients == wanted
+    else:
+        with pytest.raises((Malformed, BadAddress)):
+            read(head)
