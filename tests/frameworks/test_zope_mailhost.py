@@ -16,6 +16,7 @@ from maildropd.api import Unavailable
 from maildropd.integrations.zope import old
 from maildropd.integrations.zope.configs import DEFAULT_PATH
 from maildropd.integrations.zope.mailhost import MaildropHost
+from tests.fakes.originals import originals
 from tests.frameworks.zope_host import TEXT, Recording
 
 CONFIG = (
@@ -75,6 +76,12 @@ def test_simple_send_builds_the_message(host: Recording) -> None:
     assert host.sent[0][:2] == ("f@x.org", ["a@x.org, b@x.org"])
     assert host.message["Subject"] == "sub"
     assert host.text == "A line.\n"
+
+
+def test_simple_send_has_its_other_name(host: Recording) -> None:
+    host.simpleSend("a@x.org", "f@x.org", "sub", "A line.\n")
+
+    assert host.message["To"] == "a@x.org"
 
 
 def test_simple_send_lets_no_argument_start_a_field(host: Recording) -> None:
@@ -249,6 +256,34 @@ def test_one_that_went_bad_stops_mail_rather_than_lead_it_elsewhere(
         real.send(TEXT)
 
     assert any(row["name"] == "Error" for row in real.getSettings())
+
+
+@pytest.mark.usefixtures("products")
+def test_the_configurations_of_maildrophost_itself_can_be_chosen(
+    real: MaildropHost,
+) -> None:
+    """Where somebody keeps them: the one it ships, and those of its tests."""
+    for path in originals("maildrophost"):
+        real.addConfigPath("key", str(path))
+        if path.name in ("config.default", "dummyconfig"):
+            real.setConfigPath("key")
+            assert real.getConfigPath() == str(path)
+        elif path.name == "badconfig":
+            with pytest.raises(RuntimeError, match="badconfig"):
+                real.setConfigPath("key")
+
+
+def test_a_spool_that_is_missing_stops_the_commit(
+    tmp_path: Path, real: MaildropHost
+) -> None:
+    """The daemon makes it; nobody would look into one that Zope has made."""
+    real.config_path = str(config(tmp_path, f'MAILDROP_SPOOL="{tmp_path}/none"\n'))
+    real.send(TEXT)
+
+    with pytest.raises(Unavailable, match="none"):
+        transaction.commit()
+
+    assert left(tmp_path / "drop") == []
 
 
 def test_a_debug_receiver_is_the_only_recipient(

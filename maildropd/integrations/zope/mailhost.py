@@ -73,6 +73,9 @@ class MaildropHost(MailHost):
         # The three are no header: a line end in one of them starts no other field.
         self.send(f"\n{body}", mto, mfrom, subject, immediate=immediate)
 
+    simpleSend = simple_send
+    security.declareProtected(use_mailhost_services, "simpleSend")
+
     @security.private
     def _send(
         self, mfrom: str, mto: Any, messageText: bytes, immediate: bool = False
