@@ -2,6 +2,7 @@
 """How things stand, asked at the control socket."""
 
 import json
+import os
 import socket
 from typing import Any
 
@@ -14,7 +15,7 @@ _FIELDS = ("version", "counts", "oldest", "in_flight", "relays", "spools")
 
 def status(door: Door) -> QueueStatus:
     """Return the daemon's answer; raise ``Unavailable``, saying why."""
-    path = f"{door.run}/control"
+    path = control(door)
     try:
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
             connection.settimeout(door.timeout)
@@ -28,6 +29,18 @@ def status(door: Door) -> QueueStatus:
         why = error.strerror or str(error)
         raise Unavailable(f"{path}: {why} (is maildropd running?)") from error
     return _understood(path, line)
+
+
+def control(door: Door) -> str:
+    """Return where the daemon listens for this door.
+
+    What systemd holds open for everybody is in /run/maildrop, or in
+    /run/maildrop-NAME of an instance; what is the daemon's own, in maildropd.
+    """
+    folder, name = os.path.split(door.run.rstrip("/"))
+    if name == "maildrop" or name.startswith("maildrop-"):
+        name = name.replace("maildrop", "maildropd", 1)
+    return f"{folder}/{name}/control"
 
 
 def _understood(path: str, line: bytes) -> QueueStatus:

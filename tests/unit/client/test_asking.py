@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 
 from maildropd import api
+from maildropd.client.asking import control
+from maildropd.config.layout import Layout
 
 STATUS = {
     "ok": True,
@@ -73,6 +75,14 @@ def test_who_is_not_answered_hears_why(
 
     with pytest.raises(api.Unavailable, match=said):
         api.queue_status(door)
+
+
+@pytest.mark.parametrize("instance", ["", "shop"])
+def test_the_socket_is_where_the_daemon_of_a_host_has_it(instance: str) -> None:
+    layout = Layout.of_host(instance)
+    door = api.Door(run=layout.sockets, drop=layout.drop)
+
+    assert control(door) == str(layout.runtime / "control")
 
 
 def test_where_no_daemon_runs_that_is_said(door: api.Door) -> None:
