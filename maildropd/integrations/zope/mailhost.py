@@ -114,7 +114,7 @@ class MaildropHost(MailHost):
     ) -> Any:
         """Change the properties; none of them, if the configuration is of no use."""
         try:
-            if path_key is not None:
+            if path_key:  # "" is what the form says for one that is no candidate
                 self.setConfigPath(path_key)
         except (ValueError, RuntimeError) as error:
             if REQUEST is None:
