@@ -118,6 +118,19 @@ def test_it_is_a_mailhost(host: Recording) -> None:
         host.manage_restartQueueThread("stop")
 
 
+def test_each_call_needs_the_permission_that_the_documentation_says() -> None:
+    calls = [name for name, value in vars(MaildropHost).items() if callable(value)]
+    public = {name for name in calls if not name.endswith("__") and name[0] != "_"}
+    sending = {"send", "scheduledSend", "simple_send", "simpleSend"}
+
+    found = {name: getattr(MaildropHost, f"{name}__roles__") for name in public}
+
+    assert {"manage_main", "manage_log", "manage_makeChanges", "getLog"} < public
+    for name, roles in found.items():
+        wanted = "Use mailhost services" if name in sending else "Change configuration"
+        assert (name, roles.__name__) == (name, wanted)
+
+
 # Transactions.
 
 
