@@ -45,6 +45,7 @@ PRODUCTS = """
   config-path-tests %(home)s/tests
   config-path-gone %(home)s/gone
   config-path-bad %(home)s/bad
+  config-path-lost %(home)s/lost
   other %(home)s/config
 </product-config>
 """
@@ -83,6 +84,7 @@ def _maildrophost(home: Path) -> None:
     words = {"home": home, "receiver": ""}
     (home / "config").write_text(CONFIG % words)
     (home / "tests").write_text(CONFIG % {**words, "receiver": "tester@example.net"})
+    (home / "lost").write_text(CONFIG % {**words, "home": home / "elsewhere"})
     (home / "bad").write_text("SMTP_HOST = nonsense\n")
     (home / "var" / "maildrop.log").write_text(LOG)
 
@@ -189,6 +191,21 @@ def test_the_edit_page_shows_the_settings_and_hides_the_password(site: Site) -> 
     assert "t0p" not in page
     assert "config-path-gone" in page
     assert "(other)" not in page
+
+
+@pytest.mark.parametrize(
+    ("key", "said"),
+    [
+        ("config-path-shop", "0 recipients waiting</td>"),
+        ("config-path-lost", "it does not watch"),
+    ],
+)
+def test_the_edit_page_says_how_maildropd_does(site: Site, key: str, said: str) -> None:
+    site.arrived("nobody")  # and nothing is left to do
+
+    answer = site.zope.post("/shop/manage_makeChanges", title="x", path_key=key)
+
+    assert said in answer.text
 
 
 @pytest.mark.parametrize("key", ["config-path-gone", "config-path-bad", "nonsense"])

@@ -118,6 +118,14 @@ def test_it_is_a_mailhost(host: Recording) -> None:
         host.manage_restartQueueThread("stop")
 
 
+def test_a_daemon_that_does_not_answer_is_no_error(real: MaildropHost) -> None:
+    assert real.queueLength() == "n/a - maildropd does not answer"
+    assert not real.queueThreadAlive()
+    assert not real.queueNonDeliveryMode()
+    (said,) = (r["value"] for r in real.getSettings() if r["name"] == "maildropd")
+    assert "is maildropd running" in said
+
+
 def test_each_call_needs_the_permission_that_the_documentation_says() -> None:
     calls = [name for name, value in vars(MaildropHost).items() if callable(value)]
     public = {name for name in calls if not name.endswith("__") and name[0] != "_"}
