@@ -277,6 +277,7 @@ def test_one_that_went_bad_stops_mail_rather_than_lead_it_elsewhere(
         real.send(TEXT)
 
     assert any(row["name"] == "Error" for row in real.getSettings())
+    assert (real.getLog(), real.smtp_host) == ("", "localhost")
 
 
 @pytest.mark.usefixtures("products")

@@ -5,6 +5,7 @@ It leaves when the transaction commits.  What a request that failed, or was trie
 again, has sent was never sent.
 """
 
+from contextlib import suppress
 from dataclasses import fields
 from email.message import Message
 from inspect import signature
@@ -151,7 +152,7 @@ class MaildropHost(MailHost):
     @security.protected(change_configuration)
     def getLog(self, max_bytes: int = 50000) -> str:
         # The end of the log, its newest line first.
-        settings = self._settings()
+        settings = self._understood()
         return shown.newest(settings.log_file, max_bytes) if settings else ""
 
     @security.protected(change_configuration)
@@ -171,12 +172,20 @@ class MaildropHost(MailHost):
         except Unreadable as error:
             raise MailHostError(str(error)) from error
 
+    @security.private
+    def _understood(self) -> Settings | None:
+        """Return the same for those who only look, and want no error."""
+        found: Settings | None = None
+        with suppress(MailHostError):
+            found = self._settings()
+        return found
+
     # What a MailHost shows of its own queue is told of maildropd's.
 
     @property
     def smtp_host(self) -> str:
         """The server, for programs that ask whether there is one."""
-        settings = self._settings()
+        settings = self._understood()
         return settings.smtp_host if settings else "localhost"
 
     @smtp_host.setter
@@ -186,7 +195,7 @@ class MaildropHost(MailHost):
     @property
     def smtp_port(self) -> int:
         """Its port."""
-        settings = self._settings()
+        settings = self._understood()
         return settings.smtp_port if settings else 25
 
     @smtp_port.setter
