@@ -41,6 +41,11 @@ class Custom(Protocol):
         """The forms its files may have."""
         ...
 
+    @property
+    def is_shared(self) -> bool:
+        """Tell whether others send from it, who may be able to read what we cannot."""
+        ...
+
     def is_mail(self, name: bytes) -> bool:
         """Tell whether a name may be a mail's."""
         ...

@@ -9,6 +9,7 @@ from maildropd.edge.spool.failing import Failing
 from maildropd.edge.spool.maildir import MaildirCustom
 from maildropd.edge.spool.rest import NextLook
 from maildropd.edge.spool.sending import Sending
+from maildropd.edge.spool.unfinished import Unfinished
 
 
 def of(
@@ -18,4 +19,5 @@ def of(
     if config.form is Form.DROP:
         return DropCustom(config.name, failing.locked)
     sending = Sending(config, around.journal, failing.rest, next_look)
-    return MaildirCustom(config.name, sending, failing.left)
+    unfinished = Unfinished(config, around)
+    return MaildirCustom(config.name, sending, failing.left, unfinished)

@@ -22,6 +22,11 @@ class DropCustom:
         """MaildropHost's, and a plain message."""
         return forms
 
+    @property
+    def is_shared(self) -> bool:
+        """Nobody else does."""
+        return False
+
     def is_mail(self, name: bytes) -> bool:
         """Tell whether a name may be a mail's: not hidden, no draft, no lock."""
         return not name.startswith(b".") and not name.endswith((b".tmp", LOCK))

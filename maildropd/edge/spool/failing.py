@@ -78,7 +78,7 @@ class Failing:
         """Decide what becomes of a file that was not taken."""
         match error:
             case PermanentError():
-                self._set_aside(sight, str(error))
+                self.set_aside(sight, str(error))
             case OutOfResources() | MemoryError():
                 self.left.tell(sight, str(error) or "there is no memory to read it")
                 self._refuse()
@@ -121,7 +121,7 @@ class Failing:
                 spool=self._config.name, file=shown(sight.name), reason=reason
             )
         )
-        if place := self._set_aside(sight, f"{reason}; its writer never finished it"):
+        if place := self.set_aside(sight, f"{reason}; its writer never finished it"):
             self._quarantine.add_lock(self._drop, sight.name, place)
         else:
             self._leave(lock, reason)
@@ -132,7 +132,7 @@ class Failing:
         if age < self._config.lock_expiry or self.left.rests(sight):
             return
         lasted = f"{age.days} days and {age.seconds // 3600} hours"
-        self._set_aside(sight, f"it was left unfinished, or unreleased, for {lasted}")
+        self.set_aside(sight, f"it was left unfinished, or unreleased, for {lasted}")
 
     def is_put_off(self, sight: Sight) -> bool:
         """Tell whether this one's owner has had his share in this round."""
@@ -145,17 +145,7 @@ class Failing:
         self.left.tell(sight, f"{error}; it waits")
         self._next_look.within(_LATER)
 
-    def _refuse(self) -> None:
-        """All files have this trouble, not this one."""
-        self._refusals += 1
-        self._in_trouble = True
-        self._next_look.within(self._pause)
-
-    def _leave(self, sight: Sight, reason: str, *, stored: bool = False) -> None:
-        self.left.tell(sight, reason)
-        self.left.rest(sight, stored=stored)
-
-    def _set_aside(self, sight: Sight, reason: str) -> Path | None:
+    def set_aside(self, sight: Sight, reason: str) -> Path | None:
         """Quarantine a file at rest: its writer may have been half way only."""
         rest = self.rest.remaining(sight)
         if rest > _NOW:
@@ -180,6 +170,16 @@ class Failing:
             )
         )
         return place
+
+    def _refuse(self) -> None:
+        """All files have this trouble, not this one."""
+        self._refusals += 1
+        self._in_trouble = True
+        self._next_look.within(self._pause)
+
+    def _leave(self, sight: Sight, reason: str, *, stored: bool = False) -> None:
+        self.left.tell(sight, reason)
+        self.left.rest(sight, stored=stored)
 
     def _own_up(self, sight: Sight, error: BaseException) -> None:
         self.left.rest(sight)

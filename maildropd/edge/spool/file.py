@@ -44,6 +44,8 @@ class OpenFile:
         try:
             self._descriptor = os.open(sight.name, _FLAGS, dir_fd=directory)
         except OSError as error:
+            if custom.is_shared and error.errno in _CLOSED_TO_US:
+                raise Unreadable(_closed(error)) from error
             raise _understood(error) from error
         try:
             self._check_unchanged()
@@ -142,12 +144,16 @@ class OpenFile:
             raise NotYet("it changed while it was read")
 
 
+def _closed(error: OSError) -> str:
+    return f"it cannot be read ({error.strerror}); a mode of 0640 is enough"
+
+
 def _understood(error: OSError) -> MailError:
     reason = error.strerror or str(error)
     if error.errno in _ANOTHER:
         return NotYet(f"it is another by now ({reason})")
     if error.errno in _CLOSED_TO_US:
-        return Malformed(f"it cannot be read ({reason}); a mode of 0640 is enough")
+        return Malformed(_closed(error))
     if error.errno in _SHORT:
         return OutOfResources(f"it cannot be read ({reason})")
     return Unreadable(f"it cannot be read ({reason})")

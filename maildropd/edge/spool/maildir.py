@@ -16,6 +16,7 @@ from maildropd.edge.spool.file import OpenFile
 from maildropd.edge.spool.left import LeftAlone
 from maildropd.edge.spool.sending import Sending
 from maildropd.edge.spool.sight import Sight
+from maildropd.edge.spool.unfinished import Unfinished
 from maildropd.mail.errors import MailError
 
 
@@ -43,9 +44,12 @@ class OldestFirst:
 class MaildirCustom:
     """A ``Custom`` for ``new`` and ``cur``."""
 
-    def __init__(self, spool: str, sending: Sending, left: LeftAlone) -> None:
-        """``sending`` knows who else is at work there."""
+    def __init__(
+        self, spool: str, sending: Sending, left: LeftAlone, unfinished: Unfinished
+    ) -> None:
+        """``sending`` knows who else is at work there, ``unfinished`` looks at tmp."""
         self._spool = spool
+        self._unfinished = unfinished
         self._sending = sending
         self._left = left
 
@@ -53,6 +57,11 @@ class MaildirCustom:
     def forms(self) -> Forms:
         """Those of zope.sendmail and repoze.sendmail, and a plain message."""
         return letters
+
+    @property
+    def is_shared(self) -> bool:
+        """Their writers' own senders do."""
+        return True
 
     def is_mail(self, name: bytes) -> bool:
         """Tell whether a name may be a mail's: all that are not hidden."""
@@ -65,6 +74,7 @@ class MaildirCustom:
 
     def scan(self, directory: int) -> Scan:
         """Begin with the oldest."""
+        self._unfinished.look()
         found = OldestFirst(directory)
         for name in found.hidden:
             self._sending.tidy(directory, name)

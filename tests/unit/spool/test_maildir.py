@@ -2,46 +2,17 @@
 """A Maildir that other programs queue mail in, and may send from."""
 
 import os
-from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
-from pathlib import Path
+from datetime import timedelta
 
 import pytest
 
-from maildropd.config.model import Form
 from maildropd.edge.spool.sight import Sight
 from maildropd.edge.spool.under_way import UnderWay
 from maildropd.mail.errors import StoreFull
-from maildropd.mail.events import FileLeftAlone, MessageQuarantined
+from maildropd.mail.events import FileLeftAlone
 from maildropd.mail.service_events import SenderGone
+from tests.unit.spool.maildirs import CONTENT, LOCKS, NAME, ZOPE, aged, linked
 from tests.unit.spool.stage import POLL, Stage
-
-CONTENT = b"Subject: hi\n\nhello\n"
-ZOPE = b"X-Zope-From: a@x.example\nX-Zope-To: b@x.example\n" + CONTENT
-NAME = "1764336000.42.host.12345"
-LOCKS = [".sending-", ".sending_"]
-
-
-@pytest.fixture
-def queue(tmp_path: Path) -> Iterator[Stage]:
-    stage = Stage(tmp_path, form=Form.MAILDIR)
-    yield stage
-    stage.close()
-
-
-def aged(path: Path, queue: Stage, age: timedelta) -> None:
-    """Let the last change of a file lie back so far."""
-    then = (queue.clock.time - age).timestamp()
-    os.utime(path, (then, then))
-
-
-def linked(queue: Stage, prefix: str, age: timedelta = timedelta(0)) -> Path:
-    """Let another program begin to send a mail, as zope.sendmail does."""
-    mail = queue.write(NAME, ZOPE)
-    mark = queue.path / f"{prefix}{NAME}"
-    mark.hardlink_to(mail)
-    aged(mark, queue, age)
-    return mark
 
 
 def test_a_mail_is_taken_and_nothing_stays(queue: Stage) -> None:
@@ -264,72 +235,3 @@ def test_the_oldest_is_sent_first(queue: Stage) -> None:
     queue.rest()
 
     assert [int(each[13:]) for each in queue.contents] == list(reversed(range(300)))
-
-
-@pytest.mark.parametrize(
-    ("content", "reason"),
-    [
-        (b"X-Zope-From: a@x.example\nSubject: hi\n\nhello\n", "X-Zope-To is missing"),
-        (b"X-Zope-From: a@x.example\nX-Zope-To: \n" + CONTENT, "names no recipient"),
-        (b"X-Zope-From: a@x.example\nX-Zope-To: b@x.example\n", "no message"),
-        (b"Subject: hi\n\nhello\n", "names no recipient"),
-        (b"", "empty"),
-    ],
-)
-def test_what_is_no_mail_is_set_aside_with_its_reason(
-    queue: Stage, content: bytes, reason: str
-) -> None:
-    queue.write(NAME, content)
-
-    queue.rest()
-
-    (event,) = queue.journal.of(MessageQuarantined)
-    assert reason in event.reason
-    assert queue.names() == []
-    assert queue.contents == []
-
-
-def test_a_link_and_a_pipe_are_set_aside_and_a_folder_is_left(queue: Stage) -> None:
-    (queue.path / "link").symlink_to("/etc/passwd")
-    os.mkfifo(queue.path / "pipe")
-    (queue.path / "folder").mkdir()
-    queue.write(NAME, ZOPE)
-
-    queue.rest()
-
-    assert queue.contents == [CONTENT]
-    assert queue.names() == ["folder"]
-    assert len(queue.journal.of(MessageQuarantined)) == 2
-
-
-def test_a_spool_may_hold_its_mail_and_give_it_return_addresses(queue: Stage) -> None:
-    queue.restart(hold=True, verp=True)
-    queue.write(NAME, ZOPE)
-
-    queue.closed(NAME)
-
-    (taken,) = queue.store.taken
-    assert taken.hold
-    assert taken.verp == "+="
-
-
-def test_a_bounce_has_no_return_address(queue: Stage) -> None:
-    queue.restart(verp=True)
-    queue.write(NAME, ZOPE.replace(b"a@x.example", b""))
-
-    queue.closed(NAME)
-
-    (taken,) = queue.store.taken
-    assert (taken.reverse_path, taken.verp) == (None, "")
-
-
-def test_a_time_from_the_future_does_not_keep_a_mark_for_ever(queue: Stage) -> None:
-    mark = linked(queue, ".sending-")
-    future = datetime(2100, 1, 1, tzinfo=UTC).timestamp()
-    os.utime(mark, (future, future))
-    queue.run()
-
-    queue.rest(timedelta(hours=3))
-    queue.rest()
-
-    assert queue.contents == [CONTENT]
