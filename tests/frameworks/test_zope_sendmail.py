@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The real zope.sendmail on one side of a Maildir, the real daemon on the other."""
 
+import re
 import threading
 from collections import Counter
 from collections.abc import Iterator
@@ -206,3 +207,21 @@ def test_what_we_write_is_what_they_would_have_written(queue: Queue) -> None:
 
     assert forms.zope("a@example.org", TO, message) == theirs
     assert len(file.name.split(".")) == 4
+
+
+def test_a_daemon_that_is_killed_again_and_again_takes_each_mail_once(
+    queue: Queue,
+) -> None:
+    """Held in the queue, they can be counted: each name and content is one mail."""
+    send(queue, *range(100))
+
+    with queue.served("hold = yes\n") as daemon:
+        for taken in (20, 50, 80):
+            daemon.wait_for("MessageAccepted", taken)
+            daemon.kill()
+            daemon.start()
+        queue.until(lambda: queue.names() == [], "empty directory")
+        stored = daemon.control("queue", "--json").stdout
+    ids = set(re.findall(r'"id": ?"(\w{12})"', stored))
+
+    assert len(ids) == 100
