@@ -42,7 +42,7 @@ def run(layout: Layout, found: Namespace) -> Iterator[str]:
     """Yield what there is to say; raise ``Failed`` where nothing was written."""
     system = chosen(found.system)
     try:
-        imported = system.imported(found.file)
+        imported = _imported(system, found)
     except Unreadable as error:
         raise Failed(clean(error)) from error
     plan = _plan(layout, found, imported)
@@ -52,6 +52,14 @@ def run(layout: Layout, found: Namespace) -> Iterator[str]:
     else:
         yield from plan.text.removesuffix("\n").split("\n")
         yield from plan.announced()
+
+
+def _imported(system: System, found: Namespace) -> Imported:
+    if not found.which:
+        return system.imported(found.file)
+    if system.instance is None:
+        raise Failed(clean(f"{found.system}: has no instances (leave out --instance)"))
+    return system.instance(found.file, found.which)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -25,6 +25,11 @@ def maildrophost(folder: Path) -> str:
     return _opened(folder)
 
 
+def maildir(folder: Path) -> str:
+    """Look only for ourselves: what others send has their mark, and is held."""
+    return _opened(folder / "new")
+
+
 def nullmailer(folder: Path) -> str:
     """Look for its daemon, which stays in the folder of the queue."""
     for pid, name in _processes():

@@ -103,10 +103,12 @@ class GsConfig:
         return self._ini.place(section)
 
 
-def imported(path: Path) -> Imported:
-    """Read what it says of mail; raise ``Unreadable``."""
+def imported(path: Path, instance: str = "") -> Imported:
+    """Read what it says of mail, of one instance or of all; raise ``Unreadable``."""
     config, page = GsConfig(path), Page("gs.email", path)
     sets = config.sets()
+    if instance:
+        sets = {config.section("smtp", instance): instance}
     if not sets:
         raise NoSuchSet(str(path), "no instance sends mail: there is no [smtp-...]")
     names = [section.removeprefix(_SMTP) for section in sets]
@@ -115,7 +117,7 @@ def imported(path: Path) -> Imported:
         describe(settings, f"gs-{name}", page, alone=len(sets) == 1)
     if len(sets) > 1:
         page.say("queue", "relay", f"gs-{names[0]}", config.place(next(iter(sets))))
-    for section in config.unused():
+    for section in [] if instance else config.unused():
         page.note(config.place(section), section, "is left out: no instance has it")
     return page.imported()
 

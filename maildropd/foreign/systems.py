@@ -9,14 +9,17 @@ from maildropd.foreign import (
     busy,
     dma,
     dma_queue,
+    gsconfig,
     msmtp,
     msmtp_queue,
     nullmailer,
     nullmailer_queue,
     postfix,
     ssmtp,
+    zope_sendmail_ini,
 )
 from maildropd.foreign.imported import Imported
+from maildropd.foreign.maildirs import reading as maildirs
 from maildropd.foreign.maildrophost import importing as maildrophost
 from maildropd.foreign.maildrophost import queue as maildrophost_queue
 from maildropd.foreign.queued import Queued
@@ -36,13 +39,21 @@ class System:
 
     imported: Callable[[Path], Imported]
     queue: Queue | str
+    instance: Callable[[Path, str], Imported] | None = None  # one of several
 
 
 _MAILDROPHOST = Queue(read=maildrophost_queue.queued, busy=busy.maildrophost)
 
+_MAILDIR = Queue(read=maildirs.queued, busy=busy.maildir)
+
 SYSTEMS: Mapping[str, System] = {
     "maildrophost": System(imported=maildrophost.imported, queue=_MAILDROPHOST),
     "infrae.maildrophost": System(imported=maildrophost.imported, queue=_MAILDROPHOST),
+    "gs.email": System(
+        imported=gsconfig.imported, queue=_MAILDIR, instance=gsconfig.imported
+    ),
+    "zope.sendmail": System(imported=zope_sendmail_ini.imported, queue=_MAILDIR),
+    "repoze.sendmail": System(imported=zope_sendmail_ini.imported, queue=_MAILDIR),
     "nullmailer": System(
         imported=nullmailer.imported,
         queue=Queue(read=nullmailer_queue.queued, busy=busy.nullmailer),

@@ -44,6 +44,30 @@ def maildrophost(host: Host) -> None:
     host.write("/srv/zope/maildrop/var/maildrop.pid", f"{daemon.pid}")
 
 
+def gs_email(host: Host) -> None:
+    """Twenty mails wait, three of them stuck; five were refused, three are broken."""
+    host.write(
+        "/srv/gs/etc/gsconfig.ini",
+        "[config-default]\nsmtp = main\n[smtp-main]\nhostname = 127.0.0.1\n"
+        f"port = {host.port}\nusername = {USER}\npassword = {PASSWORD}\n"
+        f"no_tls = True\nqueuepath = {host.path('/srv/gs/mailqueue')}\n"
+        "processorthread = True\n",
+    )
+    head = b"X-Zope-From: app@example.org\nX-Zope-To: r%d@example.net, \n"
+    for number in range(25):
+        refused = ".rejected-" if number >= 20 else ""
+        name = f"/srv/gs/mailqueue/new/{refused}17000000{number:02}.7.h1.42"
+        file = host.write(name, head % number + MESSAGE % number)
+        if number < 3:
+            mark = file.with_name(f".sending-{file.name}")
+            mark.hardlink_to(file)
+            os.utime(mark, (1_700_000_000, 1_700_000_000))
+    for number, octets in enumerate((b"", b"X-Zope-From: a@x\n\nhi\n", head % 1)):
+        host.write(f"/srv/gs/mailqueue/new/broken{number}", octets)
+    for part in ("cur", "tmp"):
+        host.path(f"/srv/gs/mailqueue/{part}").mkdir()
+
+
 def nullmailer(host: Host) -> None:
     """Twenty mails wait, five have failed, three are broken."""
     password = PASSWORD.replace('"', '\\"')

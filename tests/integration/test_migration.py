@@ -31,6 +31,7 @@ MOVES: Mapping[str, Move] = {
         held=old_systems.LOCKED,
         broken=old_systems.BROKEN,
     ),
+    "gs.email": Move(prepare=old_systems.gs_email, ready=20, held=5, broken=3),
     "nullmailer": Move(prepare=old_systems.nullmailer, ready=20, held=5, broken=3),
     "msmtp": Move(prepare=old_systems.msmtp, ready=20, broken=3),
     "ssmtp": Move(prepare=old_systems.ssmtp),

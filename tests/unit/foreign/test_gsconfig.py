@@ -167,6 +167,15 @@ def test_several_instances_become_as_many_spools_each_with_its_relay(
     assert "relay-address-prefix" in remarks(found)
 
 
+def test_one_instance_can_be_chosen(tmp_path: Path) -> None:
+    found = imported(written(tmp_path, SITE), "test")
+
+    (spool,) = ours(tmp_path, found).spools
+    assert (spool.name, spool.hold) == ("gs-quiet", True)
+    with pytest.raises(gs_schema.NoSuchSet):
+        imported(written(tmp_path, SITE), "other")
+
+
 def test_the_example_of_the_manual_is_read(tmp_path: Path) -> None:
     found = imported(written(tmp_path, MANUAL))
     config = ours(tmp_path, found)
