@@ -26,6 +26,7 @@ from maildropd.integrations.telling import Told, log
 
 __all__ = (
     "DirectMailDelivery",
+    "MailDataManager",
     "Maildir",
     "QueueProcessor",
     "QueueProcessorThread",

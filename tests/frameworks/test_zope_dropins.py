@@ -36,6 +36,7 @@ from maildropd.integrations.zope_sendmail import (
 )
 from tests.fakes.actions import reply
 from tests.fakes.smtp_server import SmtpServer
+from tests.frameworks.managers import LAST, Other, Refused, refuse
 from tests.frameworks.queue_stage import Queue
 
 TO = ["b@example.net", "c@example.net"]
@@ -186,6 +187,24 @@ def test_a_disk_that_is_full_stops_the_commit(
             transaction.commit()
     transaction.abort()
 
+    assert queue.names() == queue.names("tmp") == []
+
+
+def test_what_another_votes_down_after_us_leaves_nothing(queue: Queue) -> None:
+    """By then the mail is on the disk, and has to go."""
+    seen: list[str] = []
+
+    def late() -> None:
+        seen.extend(queue.names("tmp"))
+        refuse()
+
+    delivery(queue).send("a@example.org", TO, MESSAGE)
+    transaction.get().join(Other(LAST, tpc_vote=late))
+    with pytest.raises(Refused):
+        transaction.commit()
+    transaction.abort()
+
+    assert len(seen) == 1
     assert queue.names() == queue.names("tmp") == []
 
 

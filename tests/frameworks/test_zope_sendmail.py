@@ -63,6 +63,17 @@ def test_what_they_queue_we_deliver(queue: Queue) -> None:
     assert one.content.endswith(message(1))
 
 
+def test_a_maildir_that_its_writer_makes_later_is_found(queue: Queue) -> None:
+    """Made by us, it would be closed to its writer, who would find no Maildir."""
+    with queue.served() as daemon:
+        daemon.wait_for("SpoolUnreachable")
+        assert not queue.path.exists()
+
+        send(queue, 1)
+
+        assert queue.arrived(1) == {"1": 1}
+
+
 def test_what_they_abort_is_nowhere(queue: Queue) -> None:
     delivery = QueuedMailDelivery(str(queue.path))
     delivery.send("a@example.org", TO, message(1))
