@@ -130,5 +130,41 @@ def test_without_a_daemon_nothing_is_touched(
     assert {name: _digest(spool / name) for name in os.listdir(spool)} == before
 
 
+def test_odd_mails_come_through_or_are_set_aside(
+    daemon: DaemonProcess, server: SmtpServer, tmp_path: Path
+) -> None:
+    """Names beyond UTF-8, 25 MB and more, a header alone, and no file at all."""
+    old = tmp_path / "old"
+    old.mkdir()
+    head = b"##To:%s@example.net\n##From:\n"
+    limit = 25 * 1024 * 1024
+    body = b"Subject: large\n\n" + b"0123456789abcde\n" * (limit // 17 - 100)
+    odd = {
+        b"\xff\xfe name": head % b"name" + b"Subject: name\n\nhi\n",
+        b"header": head % b"header" + b"Subject: header\n",
+        b"just": head % b"just" + body,
+        b"more": head % b"more" + body + b"x" * 1000 + b"\n" * limit,
+        b"line\nend": head % b"line" + b"Subject: line\n\n\x00\xff\r\n.\r\n\n",
+    }
+    for name, content in odd.items():
+        (old / os.fsdecode(name)).write_bytes(content)
+    os.mkfifo(old / "fifo")
+    daemon.start()
+
+    said = daemon.control(*IMPORT, str(old), "--remove")
+
+    assert said.returncode == 0, said.stderr
+    assert "6 mails: 4 queued, 0 held, 1 quarantined, 1 left" in said.stdout
+    assert [line for line in said.stdout.splitlines() if not line.isprintable()] == []
+    daemon.wait_for("MessageDone", 4)
+    arrived = {taken.recipients[0]: taken.content for taken in server.delivered}
+    assert set(arrived) == {
+        f"{n}@example.net" for n in ("name", "header", "just", "line")
+    }
+    assert arrived["just@example.net"].endswith(body.replace(b"\n", b"\r\n"))
+    assert b"\x00\xff\r\n.\r\n" in arrived["line@example.net"]
+    assert os.listdir(old) == ["fifo"]
+
+
 def _digest(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
