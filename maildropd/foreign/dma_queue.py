@@ -37,9 +37,10 @@ def queued(folder: Path) -> Iterator[Queued]:
 
 def busy(folder: Path) -> str:
     """Return who works in it, or nothing: dma locks what it delivers."""
-    for path in files.listed(folder):
-        if path.name.startswith("Q") and _is_locked(path):
-            return f"dma delivers {path.name} at this moment: wait, or stop it"
+    with suppress(Unreadable):  # whoever reads it says why
+        for path in files.listed(folder):
+            if path.name.startswith("Q") and _is_locked(path):
+                return f"dma delivers {path.name} at this moment: wait, or stop it"
     return ""
 
 
