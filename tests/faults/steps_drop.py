@@ -11,6 +11,7 @@ from tests.unit.spool.stage import MAIL
 
 _LARGE = MAIL + b"x" * 300_000 + b"\n"
 _BAD = b"no mail"
+_KEY = "0123456789abcdef" * 2
 _LONG_AGO = 1_700_000_000
 
 
@@ -25,6 +26,15 @@ def _write(folder: Path, contents: Mapping[str, bytes]) -> None:
 
 def _drafts(folder: Path) -> None:
     _write(folder, {".hidden": MAIL, "begun.tmp": MAIL})
+
+
+def _staged(folder: Path) -> None:
+    _write(folder, {f".{_KEY}": MAIL})
+
+
+def _forgotten(folder: Path) -> None:
+    _staged(folder)
+    os.utime(folder / "drop" / f".{_KEY}", (_LONG_AGO, _LONG_AGO))
 
 
 def _locked(folder: Path) -> None:
@@ -68,7 +78,11 @@ def drops() -> Mapping[str, Mapping[str, SpoolScene]]:
 
 def _begun() -> dict[str, Mapping[str, SpoolScene]]:
     return {
-        "`.NAME`, `NAME.tmp`": {"both": SpoolScene(lay=_drafts)},
+        "`.KEY`, 32 hexadecimal digits": {
+            "at work": SpoolScene(lay=_staged),
+            "forgotten": SpoolScene(lay=_forgotten),
+        },
+        "any other `.NAME`, `NAME.tmp`": {"both": SpoolScene(lay=_drafts)},
         "`NAME.lck`": {"alone": _files(**{"locked.lck": b""})},
         "`NAME` and `NAME.lck`": {
             "at work": SpoolScene(lay=_locked),
