@@ -2,6 +2,7 @@
 """A daemon, its drop, and who got which mail: what a user of a framework sees."""
 
 import os
+import re
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -69,6 +70,12 @@ class Post:
         self.daemon.until(self._is_done, "end of the work")
         assert self.daemon.stop() == 0
         return self.subjects()
+
+    def leaving(self) -> Counter[str]:
+        """Count the mails in the drop that a daemon would take, by subject."""
+        contents = [each.read_bytes() for each in self.files() if each.name[0] != "."]
+        found = re.findall(rb"^Subject: (\S+)", b"".join(contents), re.MULTILINE)
+        return Counter(subject.decode() for subject in found)
 
     def subjects(self) -> Counter[str]:
         """Count the mails that the smarthost took, by subject."""
