@@ -24,7 +24,8 @@ class Units:
     def __init__(self, cgroups: Path = CGROUPS) -> None:
         """Look into the tree that systemd keeps its units in, if there is one."""
         trees = (cgroups / tree for tree in _TREES)
-        found = [tree for tree in trees if (tree / "system.slice").is_dir()]
+        # Not Path.is_dir: where a tree is closed to us, that raises.
+        found = [tree for tree in trees if os.path.isdir(tree / "system.slice")]
         self._tree = found[0] if found else None
         self._recent: deque[str] = deque(maxlen=_REMEMBERED)
 

@@ -1,7 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Which unit a process is in, by a cgroup tree of paper."""
 
+import errno
+import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -64,3 +67,19 @@ def test_an_older_host_has_the_tree_elsewhere(tmp_path: Path, hierarchy: str) ->
 
 def test_without_systemd_nobody_has_a_unit(tmp_path: Path) -> None:
     assert Units(tmp_path).of(10) is None
+
+
+def test_a_tree_that_is_closed_to_us_keeps_nobody_from_starting(
+    tree: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In some containers only root may look into one of them."""
+    seen = os.stat
+
+    def closed(path: Any, **how: Any) -> os.stat_result:
+        if "unified" in str(path):
+            raise PermissionError(errno.EACCES, "Permission denied", path)
+        return seen(path, **how)
+
+    monkeypatch.setattr(os, "stat", closed)
+
+    assert Units(tree).of(10) == "cron.service"
