@@ -7,17 +7,20 @@ compares the SHA-256 before it says yes.
 
 import hashlib
 import socket
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Self
 
 from maildropd.cli.desk import Failed
 from maildropd.client import dialogue
 from maildropd.client.dialogue import Again, Lost, Replies, Reply
+from maildropd.client.errors import NotAccepted
 from maildropd.client.values import Submission
 from maildropd.foreign.queued import Queued
 
 _PATIENCE = 120.0  # seconds for an answer; a commit may take its time
 _PIECE = 65_536
+_UNKNOWN = 555
 _TELLS = "maildropd is not running: start it first; nothing was touched"
 
 
@@ -30,15 +33,10 @@ class SocketDoor:
         self._replies = Replies()
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self._socket.settimeout(_PATIENCE)
-        try:
-            self._socket.connect(str(path))
-            dialogue.greeting(self._reply())
-            self._socket.sendall(dialogue.HELLO)
-            dialogue.hello(self._reply())
-        except OSError as error:
-            raise Failed(_TELLS, f"{path}: {error.strerror or error}") from error
-        except (Again, Lost) as error:
-            raise Failed(_TELLS, f"{path}: {error}") from error
+        with ExitStack() as undo:
+            undo.callback(self._socket.close)
+            self._greet()
+            undo.pop_all()
 
     def __enter__(self) -> Self:
         return self
@@ -65,6 +63,23 @@ class SocketDoor:
             raise Failed(f"{self._path}: {error.strerror or error}") from error
         except (Again, Lost) as error:
             raise Failed(f"maildropd takes no mail now: {error}") from error
+        except NotAccepted as error:
+            if error.code == _UNKNOWN:  # of a parameter, which all of them have
+                raise Failed(
+                    f"maildropd is older than this command: {error}"
+                ) from error
+            raise
+
+    def _greet(self) -> None:
+        try:
+            self._socket.connect(str(self._path))
+            dialogue.greeting(self._reply())
+            self._socket.sendall(dialogue.HELLO)
+            dialogue.hello(self._reply())
+        except OSError as error:
+            raise Failed(_TELLS, f"{self._path}: {error.strerror or error}") from error
+        except (Again, Lost) as error:
+            raise Failed(_TELLS, f"{self._path}: {error}") from error
 
     def _taken(self, one: Submission, *, hold: bool) -> str:
         sha256 = hashlib.sha256(one.content).hexdigest()

@@ -47,9 +47,14 @@ def _brought(layout: Layout, work: Import) -> Iterator[str]:
         config = read(layout)
     except ConfigErrors as errors:
         raise Failed(*errors.lines) from errors
+    owner = _owner(config)
+    if trouble := unfit(
+        os.geteuid(), owner[0], checked=config.submission.check_senders
+    ):
+        raise Failed(trouble, "nothing was touched")
     with SocketDoor(config.submission.socket) as door:
         try:
-            yield from work.bring(door, _aside(config))
+            yield from work.bring(door, Aside(config.spools[0].quarantine, owner))
         except Failed as failed:
             safe = f"{count(len(work.safe), 'mail')} safe here"
             raise Failed(*failed.args, f"{safe}; {_AGAIN}") from failed
@@ -57,10 +62,24 @@ def _brought(layout: Layout, work: Import) -> Iterator[str]:
     yield f"{work.summary()}; all that was taken is on disk, and verified"
 
 
-def _aside(config: Config) -> Aside:
-    """The first spool's quarantine; the daemon owns what it owns the store."""
+def unfit(user: int, owner: int, *, checked: bool) -> str:
+    """Return why a user cannot import, or nothing: mail must keep its senders."""
+    if user == 0:
+        return ""
+    if user != owner:
+        return "this is for root and the daemon's own user"
+    if checked:
+        return (
+            "all of it would go out in your own name: run this as root, or set"
+            " check_senders = no of [submission] for as long"
+        )
+    return ""
+
+
+def _owner(config: Config) -> tuple[int, int]:
+    """Return whose the daemon's files are: those of the store."""
     try:
-        owner = os.stat(config.daemon.state_directory)
+        found = os.stat(config.daemon.state_directory)
     except OSError:
-        return Aside(config.spools[0].quarantine, (os.geteuid(), os.getegid()))
-    return Aside(config.spools[0].quarantine, (owner.st_uid, owner.st_gid))
+        return os.geteuid(), os.getegid()
+    return found.st_uid, found.st_gid

@@ -71,7 +71,10 @@ class Host:
         }
         aliases = f"[names]\naliases = {self.path('/etc/aliases')}\n"
         settle = "[spool drop]\nsettle_time = 0\n"
-        (self.daemon.folder / "maildropd.conf").write_text(settle + aliases)
+        # As for root, who has followed guides until now.
+        senders = "[submission]\ncheck_senders = no\n"
+        main = self.daemon.folder / "maildropd.conf"
+        main.write_text(f"{settle}{aliases}{senders}")
         self._bin = root / "bin"
         self._bin.mkdir()
         self._programs()

@@ -12,6 +12,7 @@ from maildropd.cli.desk import Failed
 from maildropd.cli.import_aside import Aside
 from maildropd.cli.import_door import as_sent
 from maildropd.cli.import_queue import Import, key_of
+from maildropd.cli.import_run import unfit
 from maildropd.client.errors import NotAccepted
 from maildropd.foreign.maildrophost.queue import queued
 from maildropd.foreign.queued import Queued
@@ -226,6 +227,24 @@ def test_a_quarantine_without_room_stops_it(
         list(work().bring(FakeDoor(), aside))
 
     assert names(spool) == before
+
+
+@pytest.mark.parametrize(
+    ("user", "owner", "checked", "words"),
+    [
+        (0, 999, True, ""),
+        (999, 999, False, ""),
+        (999, 999, True, "in your own name"),
+        (1000, 999, False, "for root and the daemon's own user"),
+    ],
+)
+def test_only_who_may_keep_the_senders_brings_mail(
+    user: int, owner: int, words: str, *, checked: bool
+) -> None:
+    found = unfit(user, owner, checked=checked)
+
+    assert words in found
+    assert bool(found) is bool(words)
 
 
 def test_a_key_tells_files_and_contents_apart(spool: Path) -> None:
