@@ -23,10 +23,16 @@ def submitted(one: Submission, door: Door, sha256: str, *, fresh: bool) -> str |
         line = _opened(door)
         kept.know(line)
     with closed_unless_done(line):
-        commands, replies = dialogue.envelope(one, sha256)
-        _say(line, commands)
-        dialogue.check(one, [_reply(line) for _ in range(replies)])
-        _say_content(line, dialogue.content(one))
+        if dialogue.at_once(one, line.hello):
+            _say(line, dialogue.whole(one, sha256))
+            dialogue.check_envelope(
+                one, [_reply(line) for _ in range(1 + len(one.recipients))]
+            )
+        else:
+            commands, number = dialogue.envelope(one, sha256)
+            _say(line, commands)
+            dialogue.check(one, [_reply(line) for _ in range(number)])
+            _say_content(line, dialogue.content(one))
         found = dialogue.queue_id(_reply(line))
     kept.give_back(line)
     return found
@@ -37,7 +43,8 @@ def _opened(door: Door) -> Line:
     with closed_unless_done(line):
         dialogue.greeting(_reply(line))
         _say(line, dialogue.HELLO)
-        dialogue.hello(_reply(line))
+        line.hello = _reply(line)
+        dialogue.hello(line.hello)
     return line
 
 

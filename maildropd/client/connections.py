@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
 
-from maildropd.client.dialogue import Lost, Replies
+from maildropd.client.dialogue import Lost, Replies, Reply
 
 _KEPT = 32  # idle ones, of a process
 _IDLE = 60.0  # seconds
@@ -23,12 +23,13 @@ _IDLE = 60.0  # seconds
 class Line:
     """An open connection; who speaks on it, and how, is others' business."""
 
-    __slots__ = ("__weakref__", "replies", "since", "socket")
+    __slots__ = ("__weakref__", "hello", "replies", "since", "socket")
 
     def __init__(self, connected: socket.socket) -> None:
         """Take a socket; nothing was said on it yet."""
         self.socket = connected
         self.replies = Replies()
+        self.hello = Reply(0, "")  # what the daemon offers
         self.since = 0.0  # it is idle
 
     @property

@@ -12,6 +12,7 @@ from maildropd.client.errors import NotAccepted
 from maildropd.client.values import Submission
 
 HELLO = b"EHLO localhost\r\n"
+_AT_ONCE = 256 * 1024  # octets
 _QUEUED = "queued as "
 _TOO_MANY = "4.5.3"  # of one message, whenever it comes
 
@@ -87,8 +88,21 @@ def hello(reply: Reply) -> None:
         raise Again(_said(reply))
 
 
+def at_once(one: Submission, reply: Reply) -> bool:
+    """Tell whether all can be said in one, by the answer to ``HELLO``.
+
+    A large mail had better be refused before it is sent.
+    """
+    return one.size <= _AT_ONCE and " XDATA " in f"{reply.text} "
+
+
 def envelope(one: Submission, sha256: str = "") -> tuple[bytes, int]:
-    """Return all commands before the content, and how many replies they have."""
+    """Return all that is said before the content, and how many replies it has."""
+    said = f"{_named(one, sha256)}DATA\r\n"
+    return _octets(said), len(one.recipients) + 2
+
+
+def _named(one: Submission, sha256: str) -> str:
     mail = [f"MAIL FROM:<{one.sender or ''}> SIZE={one.size} XKEY={one.key}"]
     mail += [] if one.content.isascii() else ["BODY=8BITMIME"]
     addresses = (one.sender or "", *one.recipients)
@@ -98,16 +112,35 @@ def envelope(one: Submission, sha256: str = "") -> tuple[bytes, int]:
     mail += [f"XSHA256={sha256}"] if sha256 else []
     notify = f" NOTIFY={one.notify}" if one.notify else ""
     rcpt = "".join(f"\r\nRCPT TO:<{each}>{notify}" for each in one.recipients)
-    said = f"{' '.join(mail)}{rcpt}\r\nDATA\r\n"
-    return said.encode("utf-8", "surrogateescape"), len(one.recipients) + 2
+    return f"{' '.join(mail)}{rcpt}\r\n"
+
+
+def whole(one: Submission, sha256: str = "") -> bytes:
+    """Return all that is said of a mail, its content too.
+
+    The daemon takes the content only if nobody is refused.
+    """
+    return _octets(f"{_named(one, sha256)}XDATA {one.size}\r\n") + one.content
+
+
+def _octets(words: str) -> bytes:
+    return words.encode("utf-8", "surrogateescape")
 
 
 def check(one: Submission, replies: Sequence[Reply]) -> None:
-    """Look at the replies to an envelope; raise ``NotAccepted`` or ``Again``.
+    """Look at the replies up to that to DATA; raise ``NotAccepted`` or ``Again``.
 
     Nothing may be sent then: a connection that waits for content is closed.
     """
-    mail, *named, data = replies
+    *envelope, data = replies
+    check_envelope(one, envelope)
+    if data.code != 354:
+        raise _refusal(data)
+
+
+def check_envelope(one: Submission, replies: Sequence[Reply]) -> None:
+    """Look at the replies to an envelope; raise ``NotAccepted`` or ``Again``."""
+    mail, *named = replies
     if mail.code != 250:
         raise _refusal(mail)
     refused = [
@@ -119,9 +152,8 @@ def check(one: Submission, replies: Sequence[Reply]) -> None:
     if for_good:
         who = tuple(recipient for recipient, _ in for_good)
         raise _refusal(for_good[0][1], who)
-    for _, reply in refused or [("", data)]:
-        if reply.code != 354:
-            raise _refusal(reply)
+    for _, reply in refused:
+        raise _refusal(reply)
 
 
 def content(one: Submission) -> bytes:

@@ -29,11 +29,19 @@ async def submitted(
                 line = await _opened(door)
                 kept.know(line)
             with closed_unless_done(line):
-                commands, replies = dialogue.envelope(one, sha256)
-                await _say(line, commands)
-                dialogue.check(one, [await _reply(line) for _ in range(replies)])
-                limit.reschedule(asyncio.get_running_loop().time() + door.timeout)
-                await _say_content(line, dialogue.content(one))
+                if dialogue.at_once(one, line.hello):
+                    await _say(line, dialogue.whole(one, sha256))
+                    number = 1 + len(one.recipients)
+                    dialogue.check_envelope(
+                        one, [await _reply(line) for _ in range(number)]
+                    )
+                else:
+                    said, number = dialogue.envelope(one, sha256)
+                    await _say(line, said)
+                    replies = [await _reply(line) for _ in range(number)]
+                    dialogue.check(one, replies)
+                    limit.reschedule(asyncio.get_running_loop().time() + door.timeout)
+                    await _say_content(line, dialogue.content(one))
                 found = dialogue.queue_id(await _reply(line))
     except TimeoutError as error:
         raise lost(error) from error
@@ -46,7 +54,8 @@ async def _opened(door: Door) -> Line:
     with closed_unless_done(line):
         dialogue.greeting(await _reply(line))
         await _say(line, dialogue.HELLO)
-        dialogue.hello(await _reply(line))
+        line.hello = await _reply(line)
+        dialogue.hello(line.hello)
     return line
 
 

@@ -14,7 +14,7 @@ from maildropd.config.model import NamesConfig, Otherwise, QueueConfig
 from maildropd.host.clock import Clock
 from maildropd.mail.draft import Draft, Recipient
 from maildropd.mail.envelope import Submitter
-from maildropd.mail.message import line_ends_made_plain
+from maildropd.mail.message import line_ends_made_plain, message_id
 from maildropd.policy import authors, header, senders
 from maildropd.policy.names import Names
 from maildropd.policy.quota import Quotas
@@ -123,7 +123,9 @@ class Gate:
         octets = header.qualify(octets, self._names)
         octets = self._with_author(octets, rule)
         if not draft.as_is:
-            octets = header.complete(octets, self._facts(draft, submitter, rule))
+            octets = header.complete(
+                octets, self._facts(draft, octets, submitter, rule)
+            )
         if not (draft.as_is and rule.any_sender):
             octets = header.closed(octets)
         if self._book.names.rewrite_from:
@@ -150,14 +152,17 @@ class Gate:
             if not senders.may_use(author, rule, self._names)
         ]
 
-    def _facts(self, draft: Draft, submitter: Submitter, rule: Rule) -> header.Facts:
+    def _facts(
+        self, draft: Draft, octets: bytes, submitter: Submitter, rule: Rule
+    ) -> header.Facts:
         return header.Facts(
             author=draft.reverse_path or senders.own_address(rule, self._names),
             full_name=draft.full_name or rule.account.full_name,
             hostname=self._book.hostname,
             submitter=submitter,
             now=self._clock.wall().astimezone(),
-            token=secrets.token_hex(10),
+            # Chance is a system call, and other threads go first.
+            token="" if message_id(octets) else secrets.token_hex(10),
         )
 
     def _with_recipients(self, draft: Draft, submitter: Submitter, rule: Rule) -> Draft:

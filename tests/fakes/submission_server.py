@@ -25,8 +25,9 @@ class Session:
 class SubmissionServer:
     """Listens in a folder, each client in a thread, until ``close``."""
 
-    def __init__(self, run: Path) -> None:
+    def __init__(self, run: Path, *, xdata: bool = False) -> None:
         run.mkdir(exist_ok=True)
+        self.xdata = xdata  # it takes all of a mail at once
         self.replies: dict[bytes, bytes] = {}  # beginning of a command: the reply
         self.octets: int | None = None  # hang up when so many have come
         self.said: int | None = None  # or when so many replies are given
@@ -101,6 +102,7 @@ class _Talk:
         self._session = session
         self._held = b""
         self._heard = self._said = 0
+        self._refused = False
 
     def run(self) -> None:
         self._say(b"", b"220 test ESMTP")
@@ -110,22 +112,40 @@ class _Talk:
             if found := _KEY.search(command):
                 key = found[1]
             self._server.digests += _DIGEST.findall(command)
-            if command != b"DATA":
-                self._say(command, OK)
-                continue
-            if self._say(command, b"354 go on").startswith(b"354"):
-                self._data(key)
+            if command.startswith(b"MAIL"):
+                self._refused = False
+            if command.startswith(b"XDATA "):
+                self._take(key, self._counted(int(command[6:])))
+            elif command == b"DATA":
+                if self._say(command, b"354 go on").startswith(b"354"):
+                    self._take(key, self._dotted())
+            else:
+                hello = b"250-test\r\n250 XDATA" if self._server.xdata else OK
+                reply = self._say(command, hello if command[:4] == b"EHLO" else OK)
+                self._refused |= not reply.startswith(b"250")
 
-    def _data(self, key: bytes) -> None:
+    def _dotted(self) -> bytes:
         content = (b"\r\n" + self._until(b"\r\n.\r\n") + b"\r\n")[2:]
-        content = (b"\r\n" + content).replace(b"\r\n.", b"\r\n")[2:]
+        return (b"\r\n" + content).replace(b"\r\n.", b"\r\n")[2:]
+
+    def _counted(self, size: int) -> bytes:
+        while len(self._held) < size:
+            self._held += self._more()
+        found, self._held = self._held[:size], self._held[size:]
+        return found
+
+    def _take(self, key: bytes, content: bytes) -> None:
         self._session.contents.append(content)
-        reply = self._server.replies.get(b".", b"250 2.0.0 ok, queued as 4XK2")
+        default = b"250 2.0.0 ok, queued as 4XK2"
+        if self._server.xdata:
+            default = self._server.replies.get(b"DATA", default)
+            default = b"554 5.0.0 not all" if self._refused else default
+        reply = self._server.replies.get(b".", default)
         if reply.startswith(b"250"):
             self._server.stored[key] = content
         if self._server.silent:
             self._until(b"never")
-        self._say(b".", b"250 2.0.0 ok, queued as 4XK2")
+        self._say(b".", default)
 
     def _say(self, command: bytes, default: bytes) -> bytes:
         if self._said == self._server.said:
@@ -144,18 +164,21 @@ class _Talk:
 
     def _until(self, end: bytes) -> bytes:
         while (at := self._held.find(end)) < 0:
-            most = 65_536
-            if self._server.octets is not None:
-                most = min(most, self._server.octets - self._heard)
-                if most <= 0:
-                    raise _Cut
-            piece = self._connection.recv(most)
-            if not piece:
-                raise _Cut
-            self._heard += len(piece)
-            self._held += piece
+            self._held += self._more()
         found, self._held = self._held[:at], self._held[at + len(end) :]
         return found
+
+    def _more(self) -> bytes:
+        most = 65_536
+        if self._server.octets is not None:
+            most = min(most, self._server.octets - self._heard)
+            if most <= 0:
+                raise _Cut
+        piece = self._connection.recv(most)
+        if not piece:
+            raise _Cut
+        self._heard += len(piece)
+        return piece
 
 
 def digest(content: bytes) -> bytes:

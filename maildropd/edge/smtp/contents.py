@@ -33,6 +33,23 @@ class Contents:
         return piece
 
 
+class Counted:
+    """One content of so many octets, which has no end of its own."""
+
+    def __init__(self, size: int) -> None:
+        """Begin before the first of them."""
+        self._left = size
+        self.rest: bytes | None = None  # what follows the last, once that is found
+
+    def feed(self, octets: bytes) -> bytes:
+        """Return what is content."""
+        piece = octets[: self._left]
+        self._left -= len(piece)
+        if not self._left:
+            self.rest = octets[len(piece) :]
+        return piece
+
+
 def _safe_cut(data: bytes) -> int:
     """Return how much of it cannot be the beginning of the end.
 

@@ -10,17 +10,24 @@ import re
 from collections.abc import Awaitable, Callable, Mapping
 
 from maildropd.edge.smtp import grammar
+from maildropd.edge.smtp.contents import Contents, Counted
 from maildropd.edge.smtp.desk import Desk, introduced
 from maildropd.edge.smtp.ends import Gone, Overdue
 from maildropd.edge.smtp.grammar import BadCommand, Offer
 from maildropd.edge.smtp.seal import Seal
 from maildropd.edge.smtp.wire import Wire
-from maildropd.mail.errors import MailError, TooLarge, TooManyRecipients
+from maildropd.mail.errors import (
+    MailError,
+    PermanentError,
+    TooLarge,
+    TooManyRecipients,
+)
 from maildropd.mail.reply import Reply
 
 _MISTAKES = 20  # commands that are none, until we have enough
 _CHATTER = 1000  # commands without a recipient or a message
 _REFUSALS = 1000  # of commands that are right
+_SIZE = re.compile(r"[0-9]{1,18}")
 _HELLO = re.compile(r"[\x21-\x7e\x80-\U0010ffff]{1,255}")
 _STOPPING = Reply(421, "4.3.2", "maildropd is stopping")
 _SILENCE = 0.5  # seconds, at a stop; four times as much within a message
@@ -44,7 +51,7 @@ class Session:
         self._greeted = False
         self._extended = False
         self._offer: Offer | None = None
-        self._recipients = 0
+        self._named = self._recipients = 0  # those who were not refused
         self._taken = 0
         self._stopping = False
         self._mistakes = self._chatter = 0
@@ -55,6 +62,7 @@ class Session:
             "MAIL": self._mail,
             "RCPT": self._rcpt,
             "DATA": self._data,
+            "XDATA": self._xdata,
             "RSET": self._rset,
             "NOOP": self._noop,
             "QUIT": self._quit,
@@ -132,7 +140,7 @@ class Session:
             "8BITMIME",
             "SMTPUTF8",
             "ENHANCEDSTATUSCODES",
-            *("DSN", "XKEY", "XVERP", "XSHA256"),
+            *("DSN", "XKEY", "XVERP", "XSHA256", "XDATA"),
             *(["XCLIENT ADDR PORT DESTADDR DESTPORT"] * self._desk.may_introduce),
             "HELP",
         )
@@ -174,6 +182,7 @@ class Session:
     async def _rcpt(self, argument: str) -> None:
         if self._offer is None:
             raise _out_of_order("say MAIL first")
+        self._named += 1
         named = grammar.rcpt(argument, utf8=self._offer.utf8)
         if self._recipients >= self._desk.recipient_limit:
             words = f"more than {self._desk.recipient_limit} recipients"
@@ -187,11 +196,26 @@ class Session:
             raise BadCommand("DATA takes no argument")
         if self._offer is None or not self._recipients:
             raise _out_of_order("say MAIL and RCPT first")
-        parcel, seal = self._desk.parcel(), Seal(self._offer.sha256)
+        self._wire.say(Reply(354, "2.0.0", "end with a dot in a line of its own"))
+        await self._content(self._offer, Contents())
+
+    async def _xdata(self, argument: str) -> None:
+        """Take so many octets for all recipients, or for none."""
+        size = int(argument) if _SIZE.fullmatch(argument) else -1
+        if not 0 <= size <= self._desk.size_limit:  # who knows where it ends?
+            self._last(Reply(552, "5.3.4", f"XDATA is of 0 to {self._desk.size_limit}"))
+        if self._offer and 0 < self._recipients == self._named:
+            await self._content(self._offer, Counted(size))
+            return
+        await self._wire.content(_pass_over, Counted(size))
+        await self._forget()
+        raise PermanentError("not all was accepted, so nothing is sent")
+
+    async def _content(self, offer: Offer, contents: Contents | Counted) -> None:
+        parcel, seal = self._desk.parcel(), Seal(offer.sha256)
         try:
-            self._wire.say(Reply(354, "2.0.0", "end with a dot in a line of its own"))
             try:
-                await self._wire.content(seal.over(parcel.write))
+                await self._wire.content(seal.over(parcel.write), contents)
             except MailError as error:  # in the middle: nobody knows where it ends
                 self._desk.refused(str(error), error.reply)
                 self._last(error.reply)
@@ -211,7 +235,7 @@ class Session:
 
     async def _forget(self) -> None:
         if self._offer is not None:
-            self._offer, self._recipients = None, 0
+            self._offer, self._named, self._recipients = None, 0, 0
             await self._desk.reset()
 
     async def _noop(self, _: str) -> None:
@@ -230,6 +254,10 @@ class Session:
     async def _unknown(self, _: str) -> None:
         words = "this command is not known here"
         raise MailError(words, Reply(502, "5.5.1", words))
+
+
+def _pass_over(_: bytes) -> None:
+    return
 
 
 def _out_of_order(words: str) -> MailError:

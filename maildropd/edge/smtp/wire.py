@@ -12,7 +12,7 @@ import socket
 from collections.abc import Callable
 from typing import cast
 
-from maildropd.edge.smtp.contents import Contents
+from maildropd.edge.smtp.contents import Contents, Counted
 from maildropd.edge.smtp.ends import Gone, Overdue
 from maildropd.edge.smtp.grammar import BadLine
 from maildropd.edge.smtp.replies import octets
@@ -149,12 +149,13 @@ class Wire(asyncio.Protocol):
             raise BadLine("a command ends in CR LF, and has no CR, LF or NUL within")
         return line[:-2]
 
-    async def content(self, take: Callable[[bytes], None]) -> None:
-        """Pass a message on, without its final dot and without doubled dots.
+    async def content(
+        self, take: Callable[[bytes], None], contents: Contents | Counted
+    ) -> None:
+        """Pass a message on, to its end.
 
-        Raise ``Gone`` if it has no end; what ``take`` raises passes through.
+        Raise ``Gone`` if it has none; what ``take`` raises passes through.
         """
-        contents = Contents()
         while True:
             if piece := contents.feed(self._taken()):
                 take(piece)

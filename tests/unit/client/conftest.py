@@ -15,9 +15,13 @@ from tests.fakes.submission_server import SubmissionServer
 Submit = Callable[..., api.Receipt]
 
 
-@pytest.fixture
-def server(tmp_path: Path) -> Iterator[SubmissionServer]:
-    with SubmissionServer(tmp_path / "run") as server:
+@pytest.fixture(params=["DATA", "XDATA"])
+def server(
+    request: pytest.FixtureRequest, tmp_path: Path
+) -> Iterator[SubmissionServer]:
+    """Any server of ESMTP, and one that takes all of a mail at once."""
+    xdata = request.param == "XDATA"
+    with SubmissionServer(tmp_path / "run", xdata=xdata) as server:
         yield server
 
 

@@ -58,10 +58,12 @@ def test_everything_is_said_in_two_writes_on_a_connection_that_is_kept(
 
     (session,) = server.sessions
     assert len(session.contents) == 3
-    assert [each[:4] for each in session.commands] == [
+    data = b"XDATA %d" % len(MAIL) if server.xdata else b"DATA"
+    assert [each.partition(b" ")[0] for each in session.commands] == [
         b"EHLO",
-        *[b"MAIL", b"RCPT", b"DATA"] * 3,
+        *[b"MAIL", b"RCPT", data.partition(b" ")[0]] * 3,
     ]
+    assert session.commands[-1] == data
 
 
 def test_all_that_was_wished_is_said(submit: Submit, server: SubmissionServer) -> None:
@@ -165,7 +167,7 @@ def sent(mail: bytes = MAIL) -> int:
     return len(words) + len(rest) + len(mail) + 3 + mail.count(b"\r\n.")
 
 
-@pytest.mark.parametrize("octets", [*range(0, sent(), 5), sent() - 1])
+@pytest.mark.parametrize("octets", [*range(0, sent() - 9, 7), sent() - 9])
 def test_a_socket_that_vanishes_leaves_the_mail_in_the_drop(
     submit: Submit, server: SubmissionServer, drop: Path, octets: int
 ) -> None:
@@ -180,7 +182,7 @@ def test_a_socket_that_vanishes_leaves_the_mail_in_the_drop(
     assert left(drop) == {found.key: MAIL}
 
 
-@pytest.mark.parametrize("said", range(6))
+@pytest.mark.parametrize("said", range(5))
 def test_an_answer_that_vanishes_leaves_the_mail_under_the_same_key(
     submit: Submit, server: SubmissionServer, drop: Path, said: int
 ) -> None:
@@ -314,6 +316,7 @@ def test_25_megabytes_go_either_way(
 def test_a_refusal_in_the_middle_of_a_large_mail_is_heard(
     submit: Submit, server: SubmissionServer
 ) -> None:
+    """What is large is not sent before it is asked for, whatever the server takes."""
     server.replies[b"DATA"] = b"354 go on\r\n552 5.3.4 larger than 1 octets"
     server.octets = 100_000
 

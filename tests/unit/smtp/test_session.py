@@ -102,6 +102,60 @@ def test_a_content_that_is_not_what_was_said_is_refused(desk: MailDesk) -> None:
     assert [each.content for each in desk.taken] == [b"Subject: s\r\n\r\n.hi\r\n"]
 
 
+CONTENT = b"Subject: s\r\n\r\n.hi\r\n.\r\nQUIT\r\n"
+WHOLE = ENVELOPE.replace(b"DATA", b"XDATA %d" % len(CONTENT)) + CONTENT
+
+
+@pytest.mark.parametrize("size", [1, 7, 10_000])
+def test_a_content_that_is_counted_is_taken_as_it_is(desk: MailDesk, size: int) -> None:
+    octets = HELLO + WHOLE + WHOLE + QUIT
+    pieces = [octets[at : at + size] for at in range(0, len(octets), size)]
+
+    assert codes(said_to(desk, *pieces)) == [220, *[250] * 7, 221]
+    assert [each.content for each in desk.taken] == [CONTENT, CONTENT]
+
+
+@pytest.mark.parametrize(
+    "refused", [b"RCPT TO:<x@d.example>\r\n", b"RCPT TO:<no address>\r\n"]
+)
+@pytest.mark.parametrize("first", [True, False])
+def test_a_counted_content_is_for_all_recipients_or_for_none(
+    desk: MailDesk, refused: bytes, *, first: bool
+) -> None:
+    """Nothing of it is taken for a command, either."""
+    desk.refuses["x@d.example"] = PermanentError("no")
+    place = b"RCPT" if first else b"XDATA"
+    octets = WHOLE.replace(place, refused + place, 1)
+
+    lines = said_to(desk, HELLO + octets + WHOLE + QUIT)
+
+    assert codes(lines)[-5:] == [554, 250, 250, 250, 221]
+    assert len(desk.taken) == 1
+    assert len(desk.taken[0].named) == 1
+
+
+def test_a_counted_content_without_an_envelope_is_passed_over(desk: MailDesk) -> None:
+    lines = said_to(desk, HELLO + b"XDATA 6\r\nQUIT\r\n" + MAIL + QUIT)
+
+    assert codes(lines) == [220, 250, 554, 250, 250, 354, 250, 221]
+
+
+@pytest.mark.parametrize("size", [b"", b"-1", b"x", b"1 2", b"1000001", b"9" * 30])
+def test_a_count_that_is_none_ends_the_session(desk: MailDesk, size: bytes) -> None:
+    """Nobody knows where the content ends, and what is a command again."""
+    lines = said_to(desk, HELLO + ENVELOPE.replace(b"DATA", b"XDATA " + size) + QUIT)
+
+    assert codes(lines)[-1] == 552
+    assert desk.taken == []
+
+
+@pytest.mark.parametrize("length", range(0, len(WHOLE) - 1, 5))
+def test_a_counted_content_that_is_cut_is_no_mail(desk: MailDesk, length: int) -> None:
+    said_to(desk, HELLO + WHOLE[:length])
+
+    assert desk.taken == []
+
+
 @pytest.mark.parametrize("length", range(0, len(HELLO + MAIL) - 1, 3))
 def test_a_session_that_is_cut_leaves_no_mail(desk: MailDesk, length: int) -> None:
     said_to(desk, (HELLO + MAIL)[:length])
@@ -116,7 +170,7 @@ def test_what_is_offered_is_said(desk: MailDesk) -> None:
     assert {line[4:] for line in lines[1:]} == {
         *("host.test", "PIPELINING", "SIZE 1000000", "8BITMIME", "SMTPUTF8"),
         *("ENHANCEDSTATUSCODES", "DSN", "XKEY", "XVERP"),
-        *("XSHA256", "HELP"),
+        *("XSHA256", "XDATA", "HELP"),
     }
 
 
