@@ -70,7 +70,7 @@ def _read(path: Path, content: Path, also: tuple[Path, ...]) -> Queued:
         state="ready",
         reverse_path=reverse_path,
         recipients=recipients,
-        content=files.mail(content),
+        content=files.check_message(path, files.mail(content)),
         also=also,
     )
 

@@ -78,6 +78,13 @@ def mail(path: Path) -> bytes:
     return octets(path, _LARGEST_MAIL, os.O_NOFOLLOW)
 
 
+def check_message(path: Path, content: bytes) -> bytes:
+    """Return a message; raise ``Unreadable`` where there is none."""
+    if not content.strip():
+        raise Unreadable(str(path), "there is no message in it")
+    return content
+
+
 def _age(path: Path) -> tuple[int, str]:
     try:
         return os.lstat(path).st_mtime_ns, path.name

@@ -53,7 +53,7 @@ def _read(path: Path, *, failed: bool) -> Queued:
         why=_FAILED if failed else "",
         reverse_path=reverse_path,
         recipients=recipients,
-        content=content,
+        content=files.check_message(path, content),
     )
 
 
