@@ -255,6 +255,16 @@ def test_a_key_tells_files_and_contents_apart(spool: Path) -> None:
     assert key_of("maildrophost", first) != key_of("nullmailer", first)
 
 
+def test_a_mail_that_is_written_again_tomorrow_is_another(spool: Path) -> None:
+    """A program may write the same reminder into a file of the same name."""
+    first = next(iter(queued(spool)))
+    key = key_of("maildrophost", first)
+
+    os.utime(first.path, ns=(0, first.path.stat().st_mtime_ns + 1))
+
+    assert key_of("maildrophost", first) != key
+
+
 @pytest.mark.parametrize(
     ("content", "sent"),
     [
