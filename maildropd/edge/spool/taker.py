@@ -110,10 +110,9 @@ class Taker:
             self._take(sight, told=told)
         except NotNow as error:
             self._failing.wait(sight, error)
-        except Exception as error:  # noqa: BLE001 - one file stops no other
-            self._failing.judge(sight, error)
-        if not self._under_way.has(sight):
             self.custom.release(self._drop.descriptor, sight)
+        except Exception as error:  # noqa: BLE001 - one file stops no other
+            self._judge([(sight, error)])
         waiting = len(self._under_way)
         if waiting >= _WINDOW or self._under_way.octets >= _OCTETS:
             self.settle(waiting // 2)

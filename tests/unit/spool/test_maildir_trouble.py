@@ -120,6 +120,31 @@ def test_a_mail_that_we_may_not_read_stays_for_those_who_may(
     assert queue.contents == [CONTENT]
 
 
+def test_what_is_stored_and_cannot_be_removed_stays_ours(
+    queue: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without our mark, somebody else would send it, too."""
+    with monkeypatch.context() as stuck:
+        removed = os.unlink
+
+        def unlink(path: Any, **where: Any) -> None:
+            if path == os.fsencode(NAME):
+                raise PermissionError(errno.EPERM, "Operation not permitted")
+            removed(path, **where)
+
+        stuck.setattr(os, "unlink", unlink)
+        queue.write(NAME, ZOPE)
+        queue.rest()
+        queue.rest(POLL)
+        queue.rest(timedelta(minutes=5))
+        assert queue.names() == [f".sending-{NAME}", NAME]
+
+    queue.rest(timedelta(minutes=10))
+
+    assert queue.names() == []
+    assert queue.contents == [CONTENT]
+
+
 def test_a_disk_without_room_for_a_mark_leaves_the_mail_where_it_is(
     queue: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
