@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What is added to a header that lacks it; nothing else is touched."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from email.utils import format_datetime
@@ -57,7 +57,7 @@ def complete(header: bytes, facts: Facts) -> bytes:
     names = [each.name for each in fields(header, 0, len(header))]
     if names.count("received") > _HOPS:
         raise TooManyHops(f"more than {_HOPS} Received fields: it goes round")
-    lines = [text for name, text in _possible(facts) if name not in names]
+    lines = [make(facts) for name, make in _MAKERS.items() if name not in names]
     end = line_end(header)
     return b"".join(octets(line, end) for line in lines) + header
 
@@ -90,14 +90,16 @@ def with_field(header: bytes, name: str, words: tuple[str, ...]) -> bytes:
     return octets(listed(name, words), line_end(header)) + header
 
 
-def _possible(facts: Facts) -> Iterator[tuple[str, str]]:
-    at = format_datetime(facts.now)
+def _received(facts: Facts) -> str:
     who = facts.submitter
     uid = "" if who.uid is None else f", from uid {who.uid}{'?' * who.surmised}"
-    yield (
-        "received",
-        f"Received: by {facts.hostname} (maildropd{uid}) via {who.name}; {at}",
-    )
-    yield "date", f"Date: {at}"
-    yield "message-id", f"Message-ID: <{facts.token}@{facts.hostname}>"
-    yield "from", f"From: {named(facts.full_name, facts.author)}"
+    at = format_datetime(facts.now)
+    return f"Received: by {facts.hostname} (maildropd{uid}) via {who.name}; {at}"
+
+
+_MAKERS: Mapping[str, Callable[[Facts], str]] = {
+    "received": _received,
+    "date": lambda facts: f"Date: {format_datetime(facts.now)}",
+    "message-id": lambda facts: f"Message-ID: <{facts.token}@{facts.hostname}>",
+    "from": lambda facts: f"From: {named(facts.full_name, facts.author)}",
+}

@@ -61,6 +61,7 @@ class Rules:
         self._sections = sections
         self._accounts = accounts
         self._own_uid = own_uid
+        self._no_section = SubmitterConfig(name="")
 
     def of(self, submitter: Submitter) -> Rule:
         """Return what holds for a submitter."""
@@ -77,7 +78,7 @@ class Rules:
 
     def limits(self, submitter: Submitter, queue: QueueConfig) -> Limits:
         """Return the limits for a submitter: a section's, below those for all."""
-        section = self.of(submitter).section or SubmitterConfig(name="")
+        section = self.of(submitter).section or self._no_section
         return Limits(
             size=_lower(section.message_size_limit, queue.message_size_limit),
             recipients=_lower(section.recipient_limit, queue.recipient_limit),

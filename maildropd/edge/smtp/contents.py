@@ -5,6 +5,9 @@ Only CR LF . CR LF is the end (RFC 5321 4.1.1.4).  Whoever takes a bare LF or CR
 for one lets a client smuggle a second message into the first.
 """
 
+import re
+
+_SIZE = re.compile(r"[0-9]{1,18}")
 _END = b"\r\n.\r\n"
 _LINE_END = b"\r\n"
 
@@ -48,6 +51,12 @@ class Counted:
         if not self._left:
             self.rest = octets[len(piece) :]
         return piece
+
+
+def counted(argument: str, limit: int) -> Counted | None:
+    """Return the content that XDATA speaks of; None if it says no size, or more."""
+    size = int(argument) if _SIZE.fullmatch(argument) else -1
+    return Counted(size) if 0 <= size <= limit else None
 
 
 def _safe_cut(data: bytes) -> int:

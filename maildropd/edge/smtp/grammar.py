@@ -55,6 +55,12 @@ class BadCommand(PermanentError):
     default = Reply(501, "5.5.4")
 
 
+class OutOfOrder(PermanentError):
+    """The command is right, and comes at the wrong time."""
+
+    default = Reply(503, "5.5.1")
+
+
 class UnknownParameter(PermanentError):
     """A parameter of MAIL or RCPT that we do not know."""
 

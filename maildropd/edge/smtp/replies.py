@@ -17,4 +17,6 @@ def octets(reply: Reply, *more: str) -> bytes:
 
 
 def _plain(words: str) -> str:
+    if words.isprintable():
+        return words[:_LINE_LIMIT]
     return "".join(c if c.isprintable() else " " for c in words)[:_LINE_LIMIT]

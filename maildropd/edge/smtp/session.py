@@ -8,13 +8,14 @@ comes to nothing, ends it.
 import asyncio
 import re
 from collections.abc import Awaitable, Callable, Mapping
+from typing import NoReturn
 
 from maildropd.edge.smtp import grammar
-from maildropd.edge.smtp.contents import Contents, Counted
+from maildropd.edge.smtp.contents import Contents, Counted, counted
 from maildropd.edge.smtp.desk import Desk, introduced
 from maildropd.edge.smtp.ends import Gone, Overdue
-from maildropd.edge.smtp.grammar import BadCommand, Offer
-from maildropd.edge.smtp.seal import Seal
+from maildropd.edge.smtp.grammar import BadCommand, Offer, OutOfOrder
+from maildropd.edge.smtp.intake import Unfinished, pass_over, taken
 from maildropd.edge.smtp.wire import Wire
 from maildropd.mail.errors import (
     MailError,
@@ -27,7 +28,6 @@ from maildropd.mail.reply import Reply
 _MISTAKES = 20  # commands that are none, until we have enough
 _CHATTER = 1000  # commands without a recipient or a message
 _REFUSALS = 1000  # of commands that are right
-_SIZE = re.compile(r"[0-9]{1,18}")
 _HELLO = re.compile(r"[\x21-\x7e\x80-\U0010ffff]{1,255}")
 _STOPPING = Reply(421, "4.3.2", "maildropd is stopping")
 _SILENCE = 0.5  # seconds, at a stop; four times as much within a message
@@ -124,7 +124,7 @@ class Session:
         if not wrong:
             self._desk.refused(str(error), error.reply)
 
-    def _last(self, reply: Reply) -> None:
+    def _last(self, reply: Reply) -> NoReturn:
         self._wire.say(reply)
         raise _Enough
 
@@ -159,7 +159,7 @@ class Session:
         if not self._desk.may_introduce:
             raise MailError("not for you", Reply(550, "5.7.1", "not for you"))
         if self._offer is not None:
-            raise _out_of_order("not within a message")
+            raise OutOfOrder("not within a message")
         self._desk.introduce(introduced(argument))
         await self._forget()
         self._greeted = False
@@ -167,9 +167,9 @@ class Session:
 
     async def _mail(self, argument: str) -> None:
         if not self._greeted:
-            raise _out_of_order("say EHLO first")
+            raise OutOfOrder("say EHLO first")
         if self._offer is not None:
-            raise _out_of_order("one message at a time")
+            raise OutOfOrder("one message at a time")
         if self._stopping and self._taken:
             self._last(_STOPPING)
         offer = grammar.mail(argument)
@@ -181,7 +181,7 @@ class Session:
 
     async def _rcpt(self, argument: str) -> None:
         if self._offer is None:
-            raise _out_of_order("say MAIL first")
+            raise OutOfOrder("say MAIL first")
         self._named += 1
         named = grammar.rcpt(argument, utf8=self._offer.utf8)
         if self._recipients >= self._desk.recipient_limit:
@@ -195,35 +195,29 @@ class Session:
         if argument:
             raise BadCommand("DATA takes no argument")
         if self._offer is None or not self._recipients:
-            raise _out_of_order("say MAIL and RCPT first")
+            raise OutOfOrder("say MAIL and RCPT first")
         self._wire.say(Reply(354, "2.0.0", "end with a dot in a line of its own"))
         await self._content(self._offer, Contents())
 
     async def _xdata(self, argument: str) -> None:
         """Take so many octets for all recipients, or for none."""
-        size = int(argument) if _SIZE.fullmatch(argument) else -1
-        if not 0 <= size <= self._desk.size_limit:  # who knows where it ends?
+        contents = counted(argument, self._desk.size_limit)
+        if contents is None:  # who knows where it ends?
             self._last(Reply(552, "5.3.4", f"XDATA is of 0 to {self._desk.size_limit}"))
         if self._offer and 0 < self._recipients == self._named:
-            await self._content(self._offer, Counted(size))
+            await self._content(self._offer, contents)
             return
-        await self._wire.content(_pass_over, Counted(size))
+        await self._wire.content(pass_over, contents)
         await self._forget()
         raise PermanentError("not all was accepted, so nothing is sent")
 
     async def _content(self, offer: Offer, contents: Contents | Counted) -> None:
-        parcel, seal = self._desk.parcel(), Seal(offer.sha256)
         try:
-            try:
-                await self._wire.content(seal.over(parcel.write), contents)
-            except MailError as error:  # in the middle: nobody knows where it ends
-                self._desk.refused(str(error), error.reply)
-                self._last(error.reply)
-            seal.check()
-            reply = await self._desk.take(parcel)
+            reply = await taken(self._wire, self._desk, offer.sha256, contents)
             self._taken, self._chatter = self._taken + 1, 0
+        except Unfinished as unfinished:
+            self._last(unfinished.reply)
         finally:
-            parcel.close()
             await self._forget()
         self._wire.say(reply)
 
@@ -254,11 +248,3 @@ class Session:
     async def _unknown(self, _: str) -> None:
         words = "this command is not known here"
         raise MailError(words, Reply(502, "5.5.1", words))
-
-
-def _pass_over(_: bytes) -> None:
-    return
-
-
-def _out_of_order(words: str) -> MailError:
-    return MailError(words, Reply(503, "5.5.1", words))

@@ -18,6 +18,7 @@ from maildropd.edge.smtp.grammar import BadLine
 from maildropd.edge.smtp.replies import octets
 from maildropd.mail.reply import Reply
 
+Take = Callable[[bytes], None]
 _LINE_LIMIT = 4096  # octets of a command: RFC 3461 and 6531 add to the 512 of old
 _DISCARD_LIMIT = 4 * 1024 * 1024
 _HIGH, _OWED = 64 * 1024, 200  # octets not read yet; replies for one write
@@ -149,9 +150,7 @@ class Wire(asyncio.Protocol):
             raise BadLine("a command ends in CR LF, and has no CR, LF or NUL within")
         return line[:-2]
 
-    async def content(
-        self, take: Callable[[bytes], None], contents: Contents | Counted
-    ) -> None:
+    async def content(self, take: Take, contents: Contents | Counted) -> None:
         """Pass a message on, to its end.
 
         Raise ``Gone`` if it has none; what ``take`` raises passes through.
