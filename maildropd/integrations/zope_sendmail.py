@@ -144,7 +144,9 @@ class _Delivery:
     def __init__(self, transaction_manager: Any = None) -> None:
         self._manager = transaction_manager
 
-    def send(self, fromaddr: str, toaddrs: Sequence[str], message: Content) -> str:
+    def send(
+        self, fromaddr: str | None, toaddrs: Sequence[str], message: Content
+    ) -> str:
         """Send when the transaction commits; return the message id.
 
         For octets and text it has no brackets, and a Message-Id that has none is
@@ -153,10 +155,10 @@ class _Delivery:
         to = [toaddrs] if isinstance(toaddrs, str) else list(toaddrs)
         if isinstance(message, Message):
             message_id, made = completed(message)
-            mail = self._mail(fromaddr, to, made)
+            mail = self._mail(fromaddr or "", to, made)
         else:
             message_id, content = named(message)
-            mail = self._mail(fromaddr, to, content)
+            mail = self._mail(fromaddr or "", to, content)
         manager = transaction.manager if self._manager is None else self._manager
         manager.get().join(MailDataManager(mail))
         return message_id

@@ -68,6 +68,16 @@ def gs_email(host: Host) -> None:
         host.path(f"/srv/gs/mailqueue/{part}").mkdir()
 
 
+def queue_ini(host: Host, system: str) -> str:
+    """Return the file that zope-sendmail, or qp, was given with --config."""
+    section = "app:zope-sendmail" if system == "zope.sendmail" else "app:qp"
+    return (
+        f"[{section}]\nhostname = 127.0.0.1\nport = {host.port}\n"
+        f"username = {USER}\npassword = {PASSWORD}\nno_tls = true\n"
+        f"queue_path = {host.path('/srv/gs/mailqueue')}\n"
+    )
+
+
 def nullmailer(host: Host) -> None:
     """Twenty mails wait, five have failed, three are broken."""
     password = PASSWORD.replace('"', '\\"')

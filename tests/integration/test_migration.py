@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.fakes.smtp_server import SmtpServer
+from tests.integration import guides as guides_module
 from tests.integration import old_systems
 from tests.integration.guides import GUIDES, Host, commands
 
@@ -100,3 +101,24 @@ def test_a_guide_says_what_it_would_do_before_it_does_it(name: str) -> None:
     removed = [line for line in said if "--remove" in line]
     for line in removed:
         assert line.replace("--remove", "--dry-run") in said[: said.index(line)]
+
+
+@pytest.mark.parametrize("system", ["zope.sendmail", "repoze.sendmail"])
+def test_the_guide_of_gs_email_moves_the_other_two_by_their_names(
+    host: Host, smarthost: SmtpServer, system: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It says so itself: their name for its name, and their file for its file."""
+    move = MOVES["gs.email"]
+    move.prepare(host)
+    host.write("/srv/gs/etc/gsconfig.ini", old_systems.queue_ini(host, system))
+    text = (GUIDES / "gs.email.md").read_text("utf-8")
+    for command in ("import-config", "import-queue"):
+        text = text.replace(f"{command} gs.email", f"{command} {system}")
+    host.write("/guides/other.md", text)
+    monkeypatch.setattr(guides_module, "GUIDES", host.path("/guides"))
+
+    host.follow("other.md")
+    host.daemon.wait_for("MessageDone", move.ready + 1)
+
+    assert len(smarthost.delivered) == move.ready + 1
+    assert {taken.user for taken in smarthost.delivered} == {old_systems.USER}

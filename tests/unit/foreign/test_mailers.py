@@ -2,6 +2,7 @@
 """The mailers of zope.sendmail, repoze.sendmail and gs.email: what they say to whom."""
 
 import smtplib
+import socket
 import ssl
 import stat
 import sys
@@ -134,3 +135,34 @@ def test_who_was_refused_beside_others_is_returned(server: SmtpServer) -> None:
     refused = SMTPMailer("127.0.0.1", server.port).send("a@x", TO, MESSAGE)
 
     assert dict(refused) == {"c@example.net": (550, b"never")}
+
+
+def test_a_password_goes_in_clear_to_this_host_only_unless_that_is_wanted() -> None:
+    elsewhere = socket.create_server(("127.0.0.2", 0))
+    with SmtpServer(users={"me": "secret"}, listener=elsewhere) as server:
+        away = SMTPMailer("127.0.0.2", server.port, "me", "secret")
+        with pytest.raises(RuntimeError, match="in clear"):
+            away.send("a@x", TO, MESSAGE)
+        assert "AUTH" not in server.verbs()
+        assert "secret" not in repr(away)
+
+        away.no_tls = True
+        away.send("a@x", TO, MESSAGE)
+        assert server.delivered[0].user == "me"
+
+
+def test_required_encryption_that_is_missing_is_an_error(
+    server: SmtpServer,
+) -> None:
+    strict = SMTPMailer("127.0.0.1", server.port, force_tls=True)
+
+    with pytest.raises(RuntimeError, match="TLS is not available"):
+        strict.send("a@x", TO, MESSAGE)
+    assert server.ledger == []
+
+
+def test_a_server_that_refuses_everybody_is_an_error(server: SmtpServer) -> None:
+    server.on("rcpt", reply("550 never"))
+
+    with pytest.raises(smtplib.SMTPRecipientsRefused):
+        SMTPMailer("127.0.0.1", server.port).send("a@x", TO, MESSAGE)
