@@ -66,6 +66,9 @@ class Host:
         self.folder = folder
         self.drop = folder / "drop"
         self.quarantine = folder / "quarantine"
+        self.config = SpoolConfig(
+            name="drop", path=self.drop, quarantine=self.quarantine
+        )
         self.drop.mkdir(parents=True)
         for name, content in GOOD.items():
             (self.drop / name).write_bytes(content)
@@ -82,10 +85,9 @@ class Host:
         )
         ids = QueueIds(clock, random.getrandbits)
         injector = Injector(store, around.journal, ids, QueueConfig(), lambda: None)
-        config = SpoolConfig(name="drop", path=self.drop, quarantine=self.quarantine)
         passage = open_admission(self.folder)
         door = Door(injector=injector, keys=store, admission=passage)
-        pickup = Pickup(config, QueueConfig(), door, HandWatch, around)
+        pickup = Pickup(self.config, QueueConfig(), door, HandWatch, around)
         pickup._watch = HandWatch()
         before()
         for _ in range(3):
