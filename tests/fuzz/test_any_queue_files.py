@@ -4,9 +4,10 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from maildropd.edge.spool import letters
+from maildropd.edge.spool import letters, repoze_sendmail
 from maildropd.foreign.maildirs import forms
 from maildropd.mail.address import unique
+from maildropd.mail.errors import MailError
 
 EACH = 10_000
 many_times = settings(derandomize=True, database=None, deadline=None, max_examples=EACH)
@@ -53,3 +54,29 @@ def test_any_message_comes_back_from_a_file_of_either_form(
 ) -> None:
     back(forms.zope(sender, shown, message), sender, shown, message)
     back(forms.repoze(sender, shown, message), sender, shown, message)
+
+
+PARTS = st.sampled_from(
+    [
+        *(b"X-Zope-From: a@x\n", b"X-Zope-To: b@x, c@x\n", b"X-Zope-To:"),
+        *(b"X-Actually-From: =?utf-8?q?a=40x?=\n", b"X-Actually-To: b@x\n"),
+        *(b"x-actually-to:\t=?utf-8?b?YkB4?=\r\n =?utf-8?q?=2Ec?=\n", b"=?x?q?a?="),
+        *(b"Subject: t\n", b"\n", b"\r\n", b"\0", b"\r", b" ", b"\xff\xc3\xbc"),
+    ]
+)
+
+
+@settings(many_times, max_examples=2000)
+@given(st.lists(PARTS | st.binary(max_size=8), max_size=12).map(b"".join))
+def test_any_octets_are_a_mail_to_somebody_or_no_mail(octets: bytes) -> None:
+    try:
+        found = letters.read(octets, 100)
+    except MailError:
+        return
+
+    assert found.recipients
+    for address in (*found.recipients, found.reverse_path or "-"):
+        assert address.isprintable()
+    content = b"".join(found.content)
+    assert len(content) <= len(octets)
+    assert octets.startswith(b"X-Zope-") or not repoze_sendmail.is_form(content)
