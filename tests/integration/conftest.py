@@ -11,12 +11,12 @@ from tests.integration.daemon import DaemonProcess
 
 
 @pytest.fixture
-def daemon(tmp_path: Path) -> Iterator[DaemonProcess]:
+def running(tmp_path: Path) -> Iterator[DaemonProcess]:
     daemon = DaemonProcess(tmp_path, port=9).start()
     yield daemon
     assert daemon.stop() == 0
 
 
 @pytest.fixture
-def door(daemon: DaemonProcess) -> api.Door:
-    return api.Door(run=daemon.folder / "run", drop=daemon.drop)
+def door(running: DaemonProcess) -> api.Door:
+    return api.Door(run=running.folder / "run", drop=running.drop)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The Python API against the real daemon: one mail comes of it, and the same one."""
+"""The Python API against the real running: one mail comes of it, and the same one."""
 
 import json
 import os
@@ -42,7 +42,7 @@ NAMES = [
 
 @pytest.mark.parametrize("sender", ["a@example.org", "<>", '"a b"@example.org', "root"])
 def test_the_socket_and_the_drop_make_the_same_mail(
-    daemon: DaemonProcess, door: api.Door, sender: str
+    running: DaemonProcess, door: api.Door, sender: str
 ) -> None:
     """Whatever is missing is added in both; nothing else is different."""
     for number, text in enumerate(MAILS, 1):
@@ -50,15 +50,15 @@ def test_the_socket_and_the_drop_make_the_same_mail(
         other = api.prepare(text, sender, NAMES)
         assert api.submit(one, door=door).where == "socket"
         assert api.submit(other, door=only_drop(door)).where == "drop"
-        daemon.wait_for("MessageAccepted", 2 * number)
+        running.wait_for("MessageAccepted", 2 * number)
 
-    mails = [plain(each) for each in stored(daemon)]
+    mails = [plain(each) for each in stored(running)]
     assert mails[::2] == mails[1::2]
     assert all(names == mails[0][1] for _, names, _ in mails)
 
 
 def test_all_wishes_are_the_same_by_both_doors(
-    daemon: DaemonProcess, door: api.Door
+    running: DaemonProcess, door: api.Door
 ) -> None:
     for way in (door, only_drop(door)):
         api.submit(
@@ -69,11 +69,11 @@ def test_all_wishes_are_the_same_by_both_doors(
             ret="hdrs",
             envid="a b",
         )
-    daemon.wait_for("MessageAccepted", 2)
+    running.wait_for("MessageAccepted", 2)
 
     shown = [
         json.loads(line)
-        for line in daemon.control("queue", "--json").stdout.splitlines()
+        for line in running.control("queue", "--json").stdout.splitlines()
     ]
     names = ("sender", "ret", "envid", "verp")
     said = [
@@ -85,76 +85,76 @@ def test_all_wishes_are_the_same_by_both_doors(
 
 @pytest.mark.parametrize("first", ["socket", "drop"])
 def test_one_key_is_one_mail_by_whatever_door_it_comes(
-    daemon: DaemonProcess, door: api.Door, first: str
+    running: DaemonProcess, door: api.Door, first: str
 ) -> None:
     doors = [door, only_drop(door)]
     for way in doors if first == "socket" else reversed(doors):
         api.submit(MAIL, key="invoice 7", door=way)
-        daemon.wait_for("MessageAccepted")
-    daemon.wait_for("SubmissionRepeated")
-    daemon.stop()
+        running.wait_for("MessageAccepted")
+    running.wait_for("SubmissionRepeated")
+    running.stop()
 
-    assert os.listdir(daemon.drop) == []
-    assert len(stored(daemon)) == 1
+    assert os.listdir(running.drop) == []
+    assert len(stored(running)) == 1
 
 
 def test_the_same_mail_is_submitted_verified(
-    daemon: DaemonProcess, door: api.Door
+    running: DaemonProcess, door: api.Door
 ) -> None:
     for text in MAILS:
         one = api.prepare(text, "a@example.org", "b@example.net")
         assert api.submit(one, door=door, verify=True).where == "socket"
 
-    assert len(stored(daemon)) == len(MAILS)
+    assert len(stored(running)) == len(MAILS)
 
 
 def test_a_daemon_that_is_down_finds_the_mail_when_it_comes(
-    daemon: DaemonProcess, door: api.Door
+    running: DaemonProcess, door: api.Door
 ) -> None:
     api.submit(MAIL, door=door)
-    daemon.stop()
+    running.stop()
 
     found = api.submit(MAIL, door=door)
 
     assert found.where == "drop"
-    daemon.start()
-    daemon.wait_for("MessageAccepted", 2)
+    running.start()
+    running.wait_for("MessageAccepted", 2)
     assert api.submit(MAIL, door=door).where == "socket"
 
 
-def test_staged_mails_leave_together(daemon: DaemonProcess, door: api.Door) -> None:
+def test_staged_mails_leave_together(running: DaemonProcess, door: api.Door) -> None:
     mails = [api.prepare(MAIL) for _ in range(100)]
     api.stage(mails, door).discard()
     staged = api.stage(mails, door)
     api.submit(MAIL, door=only_drop(door))
-    daemon.wait_for("MessageAccepted")
+    running.wait_for("MessageAccepted")
 
     staged.release()
 
-    daemon.wait_for("MessageAccepted", 101)
-    daemon.stop()
-    assert os.listdir(daemon.drop) == []
-    assert daemon.of("SubmissionRepeated") == []
+    running.wait_for("MessageAccepted", 101)
+    running.stop()
+    assert os.listdir(running.drop) == []
+    assert running.of("SubmissionRepeated") == []
 
 
 def test_a_daemon_killed_over_a_bundle_stores_each_mail_once(
-    daemon: DaemonProcess, door: api.Door
+    running: DaemonProcess, door: api.Door
 ) -> None:
     mails = [api.prepare(MAIL) for _ in range(2000)]
     api.stage(mails, door).release()
-    daemon.wait_for("MessageAccepted", 300)
+    running.wait_for("MessageAccepted", 300)
 
-    daemon.kill()
-    before = len(stored(daemon))
-    daemon.start()
+    running.kill()
+    before = len(stored(running))
+    running.start()
 
-    daemon.wait_for("SubmissionRepeated", before)
-    daemon.stop()
-    assert os.listdir(daemon.drop) == []
-    assert len(stored(daemon)) == 2000
+    running.wait_for("SubmissionRepeated", before)
+    running.stop()
+    assert os.listdir(running.drop) == []
+    assert len(stored(running)) == 2000
 
 
-def test_the_queue_says_how_it_is(daemon: DaemonProcess, door: api.Door) -> None:
+def test_the_queue_says_how_it_is(running: DaemonProcess, door: api.Door) -> None:
     api.submit(MAIL, recipients=["b@example.net", "c@example.net"], door=door)
 
     found = api.queue_status(door)
@@ -165,7 +165,7 @@ def test_the_queue_says_how_it_is(daemon: DaemonProcess, door: api.Door) -> None
 
 
 def test_if_the_daemon_refuses_one_recipient_nobody_gets_the_mail(
-    daemon: DaemonProcess, door: api.Door
+    running: DaemonProcess, door: api.Door
 ) -> None:
     with pytest.raises(api.NotAccepted) as caught:
         api.submit(MAIL, recipients=["b@example.net", "c@-example.net"], door=door)
@@ -173,29 +173,29 @@ def test_if_the_daemon_refuses_one_recipient_nobody_gets_the_mail(
     assert caught.value.recipients == ("c@-example.net",)
     assert (caught.value.code, caught.value.status) == (553, "5.1.3")
     assert api.submit(MAIL, door=door).where == "socket"
-    assert len(stored(daemon)) == 1
+    assert len(stored(running)) == 1
 
 
 def test_too_large_a_mail_is_refused_before_it_is_sent(tmp_path: Path) -> None:
-    daemon = DaemonProcess(tmp_path, 9, "[queue]\nmessage_size_limit = 1M\n").start()
-    door = api.Door(run=tmp_path / "run", drop=daemon.drop)
+    running = DaemonProcess(tmp_path, 9, "[queue]\nmessage_size_limit = 1M\n").start()
+    door = api.Door(run=tmp_path / "run", drop=running.drop)
 
     with pytest.raises(api.NotAccepted, match="552"):
         api.submit(MAIL + "x" * 2_000_000, door=door)
 
-    assert daemon.stop() == 0
-    assert os.listdir(daemon.drop) == []
+    assert running.stop() == 0
+    assert os.listdir(running.drop) == []
 
 
 def test_25_megabytes_arrive_by_both_doors(
-    daemon: DaemonProcess, door: api.Door
+    running: DaemonProcess, door: api.Door
 ) -> None:
     text = MAIL + ("z" * 78 + "\n") * (25 * 1024 * 1024 // 80 - 10)
     for way in (door, only_drop(door)):
         api.submit(text, door=way)
-    daemon.wait_for("MessageAccepted", 2)
+    running.wait_for("MessageAccepted", 2)
 
-    first, second = map(plain, stored(daemon))
+    first, second = map(plain, stored(running))
     assert first == second
     assert len(first[2]) > 25 * 1024 * 1024 - 1000
 
@@ -218,11 +218,11 @@ for act in (lambda: api.queue_status(door), lambda: api.submit(sys.argv[3], door
 
 @pytest.mark.skipif(os.getuid() != 0, reason="only root can become somebody else")
 def test_who_may_not_is_told_what_is_closed(
-    daemon: DaemonProcess, door: api.Door
+    running: DaemonProcess, door: api.Door
 ) -> None:
-    for folder in (daemon.folder, *daemon.folder.parents[:2]):
+    for folder in (running.folder, *running.folder.parents[:2]):
         folder.chmod(0o755)
-    daemon.stop()
+    running.stop()
     words = [sys.executable, "-c", AS_NOBODY, door.run, door.drop, MAIL]
 
     said = subprocess.run(
@@ -230,4 +230,4 @@ def test_who_may_not_is_told_what_is_closed(
     ).stdout
 
     assert "Permission denied" in said.splitlines()[1]
-    daemon.start()
+    running.start()

@@ -25,17 +25,17 @@ MAIL = "From: a@example.org\nTo: b@example.net\n\nhello\n"
 # --- threads, tasks and processes ---------------------------------------------
 
 
-def test_sixteen_threads_submit_at_once(daemon: DaemonProcess, door: api.Door) -> None:
+def test_sixteen_threads_submit_at_once(running: DaemonProcess, door: api.Door) -> None:
     with ThreadPoolExecutor(16) as pool:
         found = list(pool.map(lambda _: api.submit(MAIL, door=door), range(400)))
 
     assert {each.where for each in found} == {"socket"}
     assert len({each.queue_id for each in found}) == 400
-    assert len(stored(daemon)) == 400
+    assert len(stored(running)) == 400
 
 
 def test_tasks_submit_at_once_in_one_loop_after_the_other(
-    daemon: DaemonProcess, door: api.Door
+    running: DaemonProcess, door: api.Door
 ) -> None:
     async def submit() -> None:
         mails = (api.submit_async(MAIL, door=door) for _ in range(50))
@@ -44,11 +44,11 @@ def test_tasks_submit_at_once_in_one_loop_after_the_other(
     for _ in range(3):
         asyncio.run(submit())
 
-    assert len(stored(daemon)) == 150
+    assert len(stored(running)) == 150
 
 
 def test_a_task_that_is_cancelled_and_tried_again_is_one_mail(
-    daemon: DaemonProcess, door: api.Door
+    running: DaemonProcess, door: api.Door
 ) -> None:
     async def submit(steps: int) -> None:
         one = api.prepare(MAIL)
@@ -63,11 +63,11 @@ def test_a_task_that_is_cancelled_and_tried_again_is_one_mail(
     for steps in range(40):
         asyncio.run(submit(steps))
 
-    assert len(stored(daemon)) == 40
+    assert len(stored(running)) == 40
 
 
 def test_parent_and_child_submit_after_a_fork(
-    daemon: DaemonProcess, door: api.Door
+    running: DaemonProcess, door: api.Door
 ) -> None:
     """A connection was open: two who speak on it would both be misunderstood."""
     api.submit(MAIL, door=door)
@@ -81,7 +81,7 @@ def test_parent_and_child_submit_after_a_fork(
         child.join(30)
 
     assert [child.exitcode for child in children] == [0] * 4
-    assert len(stored(daemon)) == 1 + 5 * 50
+    assert len(stored(running)) == 1 + 5 * 50
 
 
 def _submits(door: api.Door) -> None:
@@ -90,12 +90,12 @@ def _submits(door: api.Door) -> None:
 
 
 def test_a_fork_while_others_submit_shares_no_connection(
-    daemon: DaemonProcess, door: api.Door
+    running: DaemonProcess, door: api.Door
 ) -> None:
     context = multiprocessing.get_context("fork")
     with ThreadPoolExecutor(8) as pool:
         busy = [pool.submit(_submits, door) for _ in range(8)]
-        daemon.wait_for("MessageAccepted", 40)
+        running.wait_for("MessageAccepted", 40)
         children = [context.Process(target=_submits, args=(door,)) for _ in range(3)]
         for child in children:
             child.start()
@@ -105,7 +105,7 @@ def test_a_fork_while_others_submit_shares_no_connection(
             each.result()
 
     assert [child.exitcode for child in children] == [0] * 3
-    assert len(stored(daemon)) == 11 * 50
+    assert len(stored(running)) == 11 * 50
 
 
 # --- a socket that vanishes ---------------------------------------------------
@@ -152,7 +152,7 @@ class Cutter:
 
 
 def test_a_socket_that_vanishes_at_any_point_makes_one_mail(
-    daemon: DaemonProcess, door: api.Door, tmp_path: Path
+    running: DaemonProcess, door: api.Door, tmp_path: Path
 ) -> None:
     """Both tries are cut at the same place; then the drop has it, under its key."""
     cutter = Cutter(tmp_path / "cut", tmp_path / "run" / "submission")
@@ -166,10 +166,10 @@ def test_a_socket_that_vanishes_at_any_point_makes_one_mail(
         setattr(cutter, way, point)
         doors.add(api.submit(MAIL, key=f"{way} {point}", door=through).where)
     cutter.close()
-    daemon.wait_for("MessageAccepted", len(points))
-    daemon.stop()
+    running.wait_for("MessageAccepted", len(points))
+    running.stop()
 
-    assert os.listdir(daemon.drop) == []
+    assert os.listdir(running.drop) == []
     assert doors == {"socket", "drop"}
-    assert len(stored(daemon)) == len(points)
-    assert daemon.of("SubmissionRepeated")
+    assert len(stored(running)) == len(points)
+    assert running.of("SubmissionRepeated")

@@ -19,7 +19,9 @@ EXAMPLES = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
 MAILS = 1 + 2 + 1 + 1 + 1 + 2 + 3 + 3 + 101  # of the examples, in their order
 
 
-def test_the_examples_send_what_they_say(daemon: DaemonProcess, door: api.Door) -> None:
+def test_the_examples_send_what_they_say(
+    running: DaemonProcess, door: api.Door
+) -> None:
     environment = {"MAILDROP_RUN": door.run, "MAILDROP_DROP": door.drop}
 
     done = subprocess.run(
@@ -34,9 +36,9 @@ def test_the_examples_send_what_they_say(daemon: DaemonProcess, door: api.Door) 
 
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.startswith("socket ")
-    daemon.wait_for("MessageAccepted", MAILS)
-    assert len(daemon.of("SubmissionRepeated")) == 2
-    assert {sender for sender, _, _ in stored(daemon)} == {
+    running.wait_for("MessageAccepted", MAILS)
+    assert len(running.of("SubmissionRepeated")) == 2
+    assert {sender for sender, _, _ in stored(running)} == {
         *("ann@example.org", "bounces@example.org", None, "list@example.org")
     }
 
