@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from maildropd.edge.spool.directory import DropDirectory
+from maildropd.foreign import busy
 from maildropd.foreign.errors import Unreadable
 from maildropd.foreign.maildirs import forms
 from maildropd.foreign.maildirs.forms import Form
@@ -241,3 +243,15 @@ def test_the_oldest_comes_first_wherever_it_lies(tmp_path: Path) -> None:
 def test_a_folder_that_is_no_maildir_is_said_to_be_none(tmp_path: Path) -> None:
     with pytest.raises(Unreadable, match="cannot be read"):
         list(queued(tmp_path))
+
+
+def test_a_maildir_that_we_serve_already_is_busy(tmp_path: Path) -> None:
+    """What others send has their mark, and is held; what we send would come twice."""
+    Maildir(tmp_path / "queue")
+    assert busy.maildir(tmp_path / "queue") == ""
+
+    drop = DropDirectory(tmp_path / "queue/new")
+    said = busy.maildir(tmp_path / "queue")
+    drop.close()
+
+    assert "maildropd itself" in said
