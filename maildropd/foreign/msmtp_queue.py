@@ -84,7 +84,7 @@ def _letters(said: _Said, letters: str, rest: Iterator[str]) -> None:
 def _read(path: Path, also: tuple[Path, ...]) -> Queued:
     if not also:
         raise Unreadable(str(path), "there is no .msmtp file with its arguments")
-    octets = files.check_message(path, files.mail(path))
+    octets = files.mail(path)
     said = _arguments(files.mail(also[0]).decode("utf-8", "replace").split())
     end = split(octets)
     try:
@@ -104,6 +104,6 @@ def _read(path: Path, also: tuple[Path, ...]) -> Queued:
         state="ready",
         reverse_path=reverse_path,
         recipients=unique(recipients),
-        content=b"".join((*kept, octets[end:])),
+        content=files.check_message(path, b"".join((*kept, octets[end:]))),
         also=also,
     )

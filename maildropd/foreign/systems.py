@@ -15,6 +15,7 @@ from maildropd.foreign import (
     nullmailer,
     nullmailer_queue,
     postfix,
+    postfix_queue,
     ssmtp,
     zope_sendmail_ini,
 )
@@ -71,6 +72,6 @@ SYSTEMS: Mapping[str, System] = {
     ),
     "postfix": System(
         imported=postfix.imported,
-        queue="let it send what waits: postqueue -f, until postqueue -p shows nothing",
+        queue=Queue(read=postfix_queue.queued, busy=postfix_queue.busy),
     ),
 }

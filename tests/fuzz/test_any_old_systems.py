@@ -21,12 +21,14 @@ from maildropd.foreign import (
     nullmailer,
     nullmailer_queue,
     postfix,
+    postfix_queue,
     ssmtp,
 )
 from maildropd.foreign.errors import Unreadable
 from maildropd.foreign.imported import Imported
 from maildropd.foreign.queued import Queued
 from tests.fuzz.test_any_values import same_each_time
+from tests.integration.old_systems import records
 
 SECRET = "hunter2"
 VALUES = st.one_of(
@@ -146,6 +148,9 @@ ENVELOPES = st.sampled_from(
         *(b"", b"\n", b"\n\n", b"a@b.example\n", b"c@d.example\n", b"a b\n", b"<>\n"),
         *(b"ID: 1\n", b"Sender: a@b.example\n", b"Recipient: c@d.example\n", b"ID\n"),
         *(b"-f a@b.example ", b"-- c@d.example\n", b"-t\n", b"To: c@d.example\n"),
+        *(records((b"S", b"a@b.example")), records((b"R", b"c@d.example"))),
+        *(records((b"M", b""), (b"N", b"x: y")), records((b"X", b""), (b"E", b""))),
+        *(records((b"p", b"9")), b"\xff\xff\xff\xff\x7f"),
         *(b"Bcc: e@f.example\n", b"Subject: x\n", b"\xff\x00", b"\r\n"),
     ]
 )
@@ -155,6 +160,7 @@ QUEUES: Sequence[tuple[Read, tuple[str, ...]]] = (
     (nullmailer_queue.queued, ("1.1", "1.2")),
     (dma_queue.queued, ("Q1.a", "M1.a", "Q2.a", "M3.a")),
     (msmtp_queue.queued, ("1.mail", "1.msmtp", "2.mail", "3.msmtp")),
+    (postfix_queue.queued, ("active/1", "hold/2", "maildrop/3")),
 )
 
 
@@ -167,10 +173,14 @@ def test_every_file_of_a_queue_is_told_of_once(
     def search(files: dict[str, bytes]) -> None:
         with place() as folder:
             for name, octets in files.items():
-                (folder / name).write_bytes(octets)
+                path = folder / name
+                path.parent.mkdir(exist_ok=True)
+                path.write_bytes(octets)
+                path.chmod(0o700)
+            (folder / "active").mkdir(exist_ok=True)
             found = list(read_(folder))
-        told = [p.name for mail in found for p in (mail.path, *mail.also)]
-        assert sorted(told) == sorted(files)
+        told = [p for mail in found for p in (mail.path, *mail.also)]
+        assert sorted(told) == sorted(folder / name for name in files)
         for mail in found:
             assert mail.content or mail.state == "unreadable"
 

@@ -149,7 +149,7 @@ def dma(host: Host) -> None:
 
 
 def postfix(host: Host) -> None:
-    """Its queue is empty; ``postqueue`` is a script that says so."""
+    """Twenty mails wait, five are on hold, three are not whole."""
     table = host.write(
         "/etc/postfix/sasl_passwd", f"[127.0.0.1]:{host.port} {USER}:{PASSWORD}\n"
     )
@@ -162,4 +162,33 @@ def postfix(host: Host) -> None:
         f"smtp_sasl_password_maps = hash:{table}\n"
         "smtp_sasl_security_options = noanonymous\n",
     )
-    host.program("postqueue", "echo 'Mail queue is empty'")
+    spool = "/var/spool/postfix"
+    for number in range(28):
+        mail = records(
+            *((b"S", b"a@example.org"), (b"D", b"done@example.net")),
+            *((b"R", b"r%d@example.net" % number), (b"M", b"")),
+            *((b"N", line) for line in (MESSAGE % number).splitlines()),
+            *((b"X", b""), (b"E", b"")),
+        )
+        identity = f"{number % 10}{number:07X}"
+        queue = "hold" if 20 <= number < 25 else f"deferred/{identity[0]}"
+        path = host.write(
+            f"{spool}/{queue}/{identity}", mail[: -2 if number > 24 else None]
+        )
+        path.chmod(0o700)
+        host.write(
+            f"{spool}/defer/{identity[0]}/{identity}", "<r@example.net>: refused\n"
+        )
+
+
+def records(*them: tuple[bytes, bytes]) -> bytes:
+    """Return a file of Postfix's queue."""
+    return b"".join(kind + _length(len(data)) + data for kind, data in them)
+
+
+def _length(number: int) -> bytes:
+    octets = [number & 127]
+    while number := number >> 7:
+        octets[-1] |= 128
+        octets.append(number & 127)
+    return bytes(octets)

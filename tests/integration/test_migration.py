@@ -37,7 +37,7 @@ MOVES: Mapping[str, Move] = {
     "msmtp": Move(prepare=old_systems.msmtp, ready=20, broken=3),
     "ssmtp": Move(prepare=old_systems.ssmtp),
     "dma": Move(prepare=old_systems.dma, ready=20, broken=3),
-    "postfix": Move(prepare=old_systems.postfix),
+    "postfix": Move(prepare=old_systems.postfix, ready=20, held=5, broken=3),
 }
 
 
