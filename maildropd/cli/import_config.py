@@ -71,9 +71,16 @@ class _Plan:
     secrets: Mapping[Path, bytes]
     remarks: tuple[str, ...]
 
+    def others(self) -> Iterator[str]:
+        """Say so where another system was imported before: both count, key by key."""
+        for path in sorted(self.path.parent.glob("50-imported-*.conf")):
+            if path != self.path:
+                yield f"{path}: is there, too; of a key in both, the later counts"
+
     def announced(self) -> Iterator[str]:
         yield f"# --write makes this file: {self.path}"
         yield from (f"# and one with a password: {path}" for path in self.secrets)
+        yield from (f"# {line}" for line in self.others())
 
     def written(self, *, force: bool) -> Iterator[str]:
         """Write secrets first: a configuration never names one that is missing."""
@@ -94,6 +101,7 @@ class _Plan:
             f"{path}: is up to date" for path in contents if path not in pending
         )
         yield from self.remarks
+        yield from self.others()
 
 
 def _is(path: Path, octets: bytes) -> bool:

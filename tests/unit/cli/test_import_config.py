@@ -109,6 +109,20 @@ def test_what_the_daemon_would_refuse_is_not_written(
     assert not written.exists()
 
 
+def test_another_import_beside_it_is_said(
+    ctl: Ctl, theirs: Path, written: Path
+) -> None:
+    """Both may say how the smarthost is reached, and half of each would count."""
+    other = written.with_name("50-imported-dma.conf")
+    other.parent.mkdir()
+    other.write_text("[relay smarthost]\nport = 587\n")
+
+    assert f"# {other}: is there, too" in ctl("import-config", "msmtp", str(theirs)).out
+    said = ctl("import-config", "msmtp", str(theirs), "--write")
+
+    assert f"\n{other}: is there, too" in said.out
+
+
 def test_without_systemd_a_file_is_named(ctl: Ctl, folder: Path, theirs: Path) -> None:
     secrets = folder / "secrets"
 
