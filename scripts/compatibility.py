@@ -93,11 +93,12 @@ def page(table: Table) -> str:
 
 
 def _rows(rows: Sequence[Row]) -> Iterator[str]:
-    yield "| # | of | what ours does | shown by |"
-    yield "|---|---|---|---|"
+    """Yield a paragraph for each, and its tests: rows of a table would be too long."""
     for row in sorted(rows, key=lambda row: row.line):
-        tests = "<br>".join(map(_sentence, row.tests))
-        yield f"| {row.line} | {', '.join(row.systems)} | {row.what} | {tests} |"
+        yield f"**{row.line}** ({', '.join(row.systems)}) {row.what}"
+        yield ""
+        yield from (f"- {_sentence(test)}" for test in row.tests)
+        yield ""
 
 
 def _sentence(test: str) -> str:
