@@ -84,6 +84,28 @@ def test_parent_and_child_submit_after_a_fork(
     assert len(stored(running)) == 1 + 5 * 50
 
 
+def _sockets() -> int:
+    links = [f"/proc/self/fd/{number}" for number in os.listdir("/proc/self/fd")]
+    there = [os.readlink(link) for link in links if os.path.lexists(link)]
+    return len([each for each in there if each.startswith("socket:")])
+
+
+def test_a_child_holds_no_connection_of_its_parents(
+    running: DaemonProcess, door: api.Door
+) -> None:
+    """Held open there, it would never end for the daemon."""
+    api.submit(MAIL, door=door)
+    before = _sockets()
+
+    child = os.fork()
+    if child == 0:
+        os._exit(before - _sockets())
+    gone = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+    assert gone >= 1
+    assert running.count("MessageAccepted") == 1
+
+
 def _submits(door: api.Door) -> None:
     for _ in range(50):
         assert api.submit(MAIL, door=door).where == "socket"
