@@ -59,14 +59,18 @@ class Gone(Exception):
 
 def listed(folder: Path) -> list[Path]:
     """Return what is in a folder but folders and dot files, the oldest first."""
+    return [path for path in everything(folder) if path.name[0] != "."]
+
+
+def everything(folder: Path) -> list[Path]:
+    """Return all but folders, the oldest first; raise ``Unreadable``."""
     try:
         with os.scandir(folder) as found:
-            entries = [e for e in found if not e.is_dir(follow_symlinks=False)]
+            names = [e.name for e in found if not e.is_dir(follow_symlinks=False)]
     except OSError as error:
         why = (error.strerror or str(error)).lower()
         raise Unreadable(str(folder), f"cannot be read ({why})") from error
-    paths = [folder / entry.name for entry in entries if entry.name[0] != "."]
-    return sorted(paths, key=_age)
+    return sorted((folder / name for name in names), key=age)
 
 
 def mail(path: Path) -> bytes:
@@ -85,7 +89,8 @@ def check_message(path: Path, content: bytes) -> bytes:
     return content
 
 
-def _age(path: Path) -> tuple[int, str]:
+def age(path: Path) -> tuple[int, str]:
+    """Return what puts the oldest first; what is gone by now comes before all."""
     try:
         return os.lstat(path).st_mtime_ns, path.name
     except OSError:

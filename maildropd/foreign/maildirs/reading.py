@@ -14,7 +14,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from maildropd.edge.spool import letters
-from maildropd.foreign.errors import Unreadable
+from maildropd.foreign import files
 from maildropd.foreign.queued import Queued, State
 from maildropd.mail.errors import MailError
 
@@ -27,28 +27,15 @@ _FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 def queued(folder: Path) -> Iterator[Queued]:
     """Yield each mail, the oldest first; raise ``Unreadable`` if it is no Maildir."""
-    found: list[tuple[float, Path]] = []
+    found: list[Path] = []
     for part in ("new", "cur", "tmp"):
-        found += _files(folder / part)
-    names = {path for _, path in found}
-    for _, path in sorted(found):
-        if not (mail := _subject(path)) or mail not in names:
-            yield _mail(path, names)
-
-
-def _files(part: Path) -> list[tuple[float, Path]]:
-    try:
-        with os.scandir(part) as entries:
-            found = [each for each in entries if not each.is_dir(follow_symlinks=False)]
-    except OSError as error:
-        why = (error.strerror or str(error)).lower()
-        raise Unreadable(str(part), f"cannot be read ({why})") from error
-    dated: list[tuple[float, Path]] = []
-    for entry in found:
-        with suppress(FileNotFoundError):  # somebody sent it
-            moment = entry.stat(follow_symlinks=False).st_mtime
-            dated.append((moment, part / entry.name))
-    return dated
+        found += files.everything(folder / part)
+    names = set(found)
+    for path in sorted(found, key=files.age):
+        if (mail := _subject(path)) and mail in names:
+            continue
+        if one := _mail(path, names):
+            yield one
 
 
 def _subject(path: Path) -> Path | None:
@@ -59,12 +46,14 @@ def _subject(path: Path) -> Path | None:
     return None
 
 
-def _mail(path: Path, names: set[Path]) -> Queued:
+def _mail(path: Path, names: set[Path]) -> Queued | None:
     prefixes = (*_SENDING, *_REJECTED)
     beside = [path.with_name(prefix + path.name) for prefix in prefixes]
     also = tuple(mark for mark in beside if mark in names)
     try:
         octets = _octets(path)
+    except FileNotFoundError:
+        return None  # somebody sent it
     except OSError as error:
         why = f"cannot be read ({(error.strerror or str(error)).lower()})"
         return Queued(path=path, state="unreadable", why=why, also=also)

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from maildropd.edge.spool import maildrophost
-from maildropd.foreign.errors import Unreadable
+from maildropd.foreign import files
 from maildropd.foreign.maildrophost.spool import LOCK, lock_of
 from maildropd.foreign.queued import Queued
 from maildropd.mail.errors import MailError, Malformed
@@ -24,25 +24,13 @@ def queued(folder: Path) -> Iterator[Queued]:
     A directory is no mail, and neither is a lock; a mail that leaves meanwhile
     is not told of.
     """
-    try:
-        with os.scandir(folder) as found:
-            entries = [e for e in found if not e.is_dir(follow_symlinks=False)]
-    except OSError as error:
-        why = (error.strerror or str(error)).lower()
-        raise Unreadable(str(folder), f"cannot be read ({why})") from error
-    names = {entry.name for entry in entries}
-    for path in sorted((folder / name for name in names), key=_age):
+    found = files.everything(folder)
+    names = {path.name for path in found}
+    for path in found:
         if not path.name.endswith(LOCK):
             one = _read(path, locked=path.name + LOCK in names)
             if one:
                 yield one
-
-
-def _age(path: Path) -> tuple[int, str]:
-    try:
-        return os.lstat(path).st_mtime_ns, path.name
-    except OSError:
-        return 0, path.name
 
 
 def _read(path: Path, *, locked: bool) -> Queued | None:
