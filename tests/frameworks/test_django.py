@@ -123,7 +123,8 @@ def test_the_backend_can_be_opened_and_closed_as_any(post: Post) -> None:
 
 def test_mail_is_sent_from_asynchronous_code(post: Post) -> None:
     async def view() -> int:
-        return await sync_to_async(thank)("one") + thank("two")
+        one: int = await sync_to_async(thank)("one")
+        return one + thank("two")
 
     assert async_to_sync(view)() == 2
     assert post.delivered(2) == {"one": 1, "two": 1}
