@@ -9,7 +9,7 @@ from pathlib import Path
 from maildropd.foreign.errors import Unreadable
 
 _LARGEST = 1 << 20
-_LARGEST_MAIL = 1 << 28
+LARGEST_MAIL = 1 << 28
 _FLAGS = (
     os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK
 )  # somebody may have put a fifo there
@@ -20,9 +20,11 @@ def octets(path: Path, limit: int = _LARGEST, flags: int = 0) -> bytes:
     try:
         descriptor = os.open(path, _FLAGS | flags)
         with open(descriptor, "rb") as file:
-            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            status = os.fstat(descriptor)
+            if not stat.S_ISREG(status.st_mode):
                 raise Unreadable(str(path), "is not a file")
-            found = file.read(limit + 1)
+            # Memory is taken for all that is asked for.
+            found = file.read(min(status.st_size, limit) + 1)
     except OSError as error:
         raise Unreadable(str(path), (error.strerror or str(error)).lower()) from error
     if len(found) > limit:
@@ -79,7 +81,7 @@ def mail(path: Path) -> bytes:
         raise Gone(str(path))
     if os.path.islink(path):
         raise Unreadable(str(path), "it is a symbolic link")
-    return octets(path, _LARGEST_MAIL, os.O_NOFOLLOW)
+    return octets(path, LARGEST_MAIL, os.O_NOFOLLOW)
 
 
 def check_message(path: Path, content: bytes) -> bytes:

@@ -21,7 +21,7 @@ from maildropd.mail.message import fields, split, without
 
 _QUEUES = ("maildrop", "incoming", "active", "deferred", "hold", "corrupt")
 _LOGS = ("defer", "bounce", "trace")  # of what was tried, by the same name
-_JUMPS = 1000  # a file that a filter has changed refers to its own end
+_ROUNDS = 2  # a filter may lead elsewhere in the file and back, and not again
 _WHOLE = stat.S_IXUSR  # Postfix sets it when a file is complete
 _DOT_STRING = re.compile(r"[^\s\"(),:;<>@\[\\\]]+")
 _HELD: Mapping[str, str] = {
@@ -96,19 +96,19 @@ def _read(path: Path, held: str, also: tuple[Path, ...]) -> Queued:
 
 def _records(path: Path, octets: bytes) -> Iterator[Record]:
     """Yield the records to the last one; raise ``Unreadable``."""
-    at, jumps = 0, 0
+    at, left = 0, _ROUNDS * len(octets)
     while at < len(octets):
-        kind = octets[at : at + 1]
+        start, kind = at, octets[at : at + 1]
         length, at = _length(path, octets, at + 1)
         data, at = octets[at : at + length], at + length
         if len(data) < length:
             break
         if kind == b"E":
             return
+        left -= at - start
         if kind == b"p":
-            jumps += 1
             there = int(data) if data.strip().isdigit() else -1
-            if jumps > _JUMPS or there < 0:
+            if left < 0 or there < 0:
                 raise Unreadable(str(path), "its records do not lead to an end")
             at = there or at
         yield kind, data

@@ -136,7 +136,7 @@ def test_what_another_user_leaves_to_trap_us_is_set_aside_and_told_as_his(
 ) -> None:
     name = f"his-{make.__name__}"
 
-    with stage.bounded(name, reads=0):
+    with stage.bounded(name, reads=make is sparse):
         as_user(SOMEBODY, lambda: aside_first(make, stage.drop / name))
         place = stage.quarantined(name, reason)
 

@@ -88,7 +88,8 @@ class OpenFile:
         """Return what is the same for the same octets; raise ``MailError``."""
         found, at = hashlib.sha256(), 0
         try:
-            while piece := os.pread(self._descriptor, _PIECE, at):
+            # No further: one that grows all the while has no end.
+            while piece := os.pread(self._descriptor, min(_PIECE, self._size - at), at):
                 found.update(piece)
                 at += len(piece)
         except OSError as error:

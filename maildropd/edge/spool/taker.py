@@ -161,14 +161,15 @@ class Taker:
         file = OpenFile(self._drop.descriptor, sight, self.custom)
         submitter = Submitter(name=name, uid=uid)
         try:
+            is_bundle = file.begins_with(MAGIC)
+            self._look_over(file, is_bundle=is_bundle)
             key = self.custom.key(sight, file.digest)
             if self._under_way.is_mistakable(key, self._drop.descriptor):
                 raise NotYet("it looks like one that was here before")
-            if file.begins_with(MAGIC):
+            if is_bundle:
                 stored = self._bundles.submit(sight, self._carried(file, submitter))
                 weight = min(file.size, _OCTETS)
             else:
-                sight.check_size(self._limits.message_size_limit)
                 found = self._admission.submission(file, submitter, key)
                 weight = sight.status.st_size + _RECIPIENT * len(found.recipients)
                 stored = self._store(found)
@@ -176,10 +177,16 @@ class Taker:
         finally:
             file.close()
 
-    def _carried(self, file: OpenFile, submitter: Submitter) -> Iterator[Carried]:
-        """Yield the mails of a file, once all of it was looked at."""
+    def _look_over(self, file: OpenFile, *, is_bundle: bool) -> None:
+        """Raise ``Malformed`` or ``TooLarge`` before more is done with its octets."""
+        if not is_bundle:
+            file.sight.check_size(self._limits.message_size_limit)
+            return
         check_frames(self._breathing(file.pieces()))
         file.rewind()
+
+    def _carried(self, file: OpenFile, submitter: Submitter) -> Iterator[Carried]:
+        """Yield the mails of a file that was looked over."""
         done = self._bundles.done(file.sight)
         return self._admission.carried(file.pieces(), submitter, done)
 

@@ -93,9 +93,12 @@ def _state(path: Path, also: tuple[Path, ...]) -> tuple[State, str]:
 def _octets(path: Path) -> bytes:
     descriptor = os.open(path, _FLAGS)
     with open(descriptor, "rb") as stream:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode):
             raise OSError(errno.EINVAL, "not a file")
-        return stream.read()
+        if status.st_size > files.LARGEST_MAIL:
+            raise OSError(errno.EFBIG, "too large")
+        return stream.read(status.st_size + 1)
 
 
 def _is_young(mark: Path) -> bool:

@@ -64,6 +64,9 @@ def _read(path: Path, *, locked: bool) -> Queued | None:
 def _content(path: Path) -> bytes:
     descriptor = os.open(path, _FLAGS)
     with open(descriptor, "rb") as file:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode):
             raise OSError(errno.EINVAL, "no plain file")
-        return file.read()
+        if status.st_size > files.LARGEST_MAIL:
+            raise OSError(errno.EFBIG, "too large")
+        return file.read(status.st_size + 1)

@@ -12,6 +12,8 @@ import pytest
 
 from maildropd.foreign import busy, dma_queue, msmtp_queue, nullmailer_queue
 from maildropd.foreign.errors import Unreadable
+from maildropd.foreign.maildirs import reading as maildirs
+from maildropd.foreign.maildrophost import queue as maildrophost_queue
 from maildropd.foreign.queued import Queued
 
 MESSAGE = b"Subject: s\nTo: bob@example.net\n\nhi \xc3\xbc\n\n\nend\n"
@@ -223,3 +225,25 @@ def test_a_spool_that_our_daemon_has_is_busy(tmp_path: Path) -> None:
 
     os.close(descriptor)
     assert busy.maildrophost(tmp_path) == ""
+
+
+ENDLESS: dict[str, Read] = {
+    "one": maildrophost_queue.queued,
+    "new/one": maildirs.queued,
+    "queue/one": nullmailer_queue.queued,
+}
+
+
+@pytest.mark.parametrize("name", ENDLESS)
+def test_a_file_without_end_is_told_of_and_not_read(tmp_path: Path, name: str) -> None:
+    for folder in "new", "cur", "tmp", "queue":
+        (tmp_path / folder).mkdir()
+    path = tmp_path / name
+    path.write_bytes(b"##To:a@x.example\nX-Zope-From: a@x.example\n")
+    os.truncate(path, 1 << 40)
+
+    found = list(ENDLESS[name](tmp_path))
+
+    (one,) = [each for each in found if each.path == path]
+    assert one.state == "unreadable"
+    assert "larg" in one.why

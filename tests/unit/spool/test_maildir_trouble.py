@@ -49,6 +49,18 @@ def test_a_link_and_a_pipe_are_set_aside_and_a_folder_is_left(queue: Stage) -> N
     assert len(queue.journal.of(MessageQuarantined)) == 2
 
 
+def test_a_file_without_end_is_set_aside_unread(queue: Stage) -> None:
+    """To read a terabyte of nothing, for its key, would take an hour."""
+    queue.write(NAME, ZOPE)
+    os.truncate(queue.path / NAME, 1 << 40)
+
+    queue.rest()
+
+    (event,) = queue.journal.of(MessageQuarantined)
+    assert "message_size_limit" in event.reason
+    assert queue.contents == []
+
+
 def test_a_spool_may_hold_its_mail_and_give_it_return_addresses(queue: Stage) -> None:
     queue.restart(hold=True, verp=True)
     queue.write(NAME, ZOPE)
