@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Files that somebody else wrote, read with care: never waited for, never endless."""
 
+import errno
 import os
 import stat
 from collections.abc import Iterator
@@ -18,17 +19,22 @@ _FLAGS = (
 def octets(path: Path, limit: int = _LARGEST, flags: int = 0) -> bytes:
     """Return what a plain file holds; raise ``Unreadable``."""
     try:
-        descriptor = os.open(path, _FLAGS | flags)
-        with open(descriptor, "rb") as file:
-            status = os.fstat(descriptor)
-            if not stat.S_ISREG(status.st_mode):
-                raise Unreadable(str(path), "is not a file")
-            # Memory is taken for all that is asked for.
-            found = file.read(min(status.st_size, limit) + 1)
+        return plain(path, limit, flags)
     except OSError as error:
         raise Unreadable(str(path), (error.strerror or str(error)).lower()) from error
+
+
+def plain(path: Path, limit: int, flags: int = 0) -> bytes:
+    """Return what a plain file holds; raise ``OSError``."""
+    descriptor = os.open(path, _FLAGS | flags)
+    with open(descriptor, "rb") as file:
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode):
+            raise OSError(errno.EINVAL, "is not a file")
+        # Memory is taken for all that is asked for.
+        found = file.read(min(status.st_size, limit) + 1)
     if len(found) > limit:
-        raise Unreadable(str(path), f"is larger than {limit} octets")
+        raise OSError(errno.EFBIG, f"is larger than {limit} octets")
     return found
 
 

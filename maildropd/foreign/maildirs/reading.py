@@ -5,9 +5,7 @@ Nothing is left out: mail that was refused for good or never finished is shown,
 too, and so is what their sender left behind.
 """
 
-import errno
 import os
-import stat
 import time
 from collections.abc import Iterator
 from contextlib import suppress
@@ -22,7 +20,6 @@ _RECIPIENTS = 1_000_000
 _BUSY = 3 * 60 * 60  # seconds; their senders believe a mark for as long
 _SENDING = (".sending-", ".sending_")
 _REJECTED = (".rejected-", ".rejected_")
-_FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 
 def queued(folder: Path) -> Iterator[Queued]:
@@ -51,7 +48,7 @@ def _mail(path: Path, names: set[Path]) -> Queued | None:
     beside = [path.with_name(prefix + path.name) for prefix in prefixes]
     also = tuple(mark for mark in beside if mark in names)
     try:
-        octets = _octets(path)
+        octets = files.plain(path, files.LARGEST_MAIL, os.O_NOFOLLOW)
     except FileNotFoundError:
         return None  # somebody sent it
     except OSError as error:
@@ -88,17 +85,6 @@ def _state(path: Path, also: tuple[Path, ...]) -> tuple[State, str]:
     if any(map(_is_young, also)):
         return "held", "their sender has it, or had it less than 3 hours ago"
     return "ready", ""
-
-
-def _octets(path: Path) -> bytes:
-    descriptor = os.open(path, _FLAGS)
-    with open(descriptor, "rb") as stream:
-        status = os.fstat(descriptor)
-        if not stat.S_ISREG(status.st_mode):
-            raise OSError(errno.EINVAL, "not a file")
-        if status.st_size > files.LARGEST_MAIL:
-            raise OSError(errno.EFBIG, "too large")
-        return stream.read(status.st_size + 1)
 
 
 def _is_young(mark: Path) -> bool:

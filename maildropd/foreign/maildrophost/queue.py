@@ -3,7 +3,6 @@
 
 import errno
 import os
-import stat
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,7 +12,6 @@ from maildropd.foreign.maildrophost.spool import LOCK, lock_of
 from maildropd.foreign.queued import Queued
 from maildropd.mail.errors import MailError, Malformed
 
-_FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _MOST = 1_000_000  # recipients of one mail
 _LOCKED = "it is locked: its writer has not finished, or was killed"
 
@@ -37,7 +35,7 @@ def _read(path: Path, *, locked: bool) -> Queued | None:
     also = (lock_of(path),) if locked else ()
     content = b""
     try:
-        content = _content(path)
+        content = files.plain(path, files.LARGEST_MAIL, os.O_NOFOLLOW)
         if not maildrophost.is_form(content):
             raise Malformed("it does not begin with ##To:")
         draft = maildrophost.read(content, _MOST)
@@ -59,14 +57,3 @@ def _read(path: Path, *, locked: bool) -> Queued | None:
             also=also,
         )
     return Queued(path=path, state="unreadable", why=why, content=content, also=also)
-
-
-def _content(path: Path) -> bytes:
-    descriptor = os.open(path, _FLAGS)
-    with open(descriptor, "rb") as file:
-        status = os.fstat(descriptor)
-        if not stat.S_ISREG(status.st_mode):
-            raise OSError(errno.EINVAL, "no plain file")
-        if status.st_size > files.LARGEST_MAIL:
-            raise OSError(errno.EFBIG, "too large")
-        return file.read(status.st_size + 1)
