@@ -124,13 +124,13 @@ class Manager:
         if self._loop.is_alive():
             self._loop.join()
         self._retire(self._routing.attempt)
-        while self._working() and patience():
-            self._working()[0].join(_GLANCE.total_seconds())
+        while (working := self._working()) and patience():
+            working[0].join(_GLANCE.total_seconds())
         for lane in (*self.lanes.values(), *self._former):
             lane.abort()
         deadline = self._clock.monotonic() + _PATIENCE_AFTER_ABORT
-        while self._working() and self._clock.monotonic() < deadline:
-            self._working()[0].join(_GLANCE.total_seconds())
+        while (working := self._working()) and self._clock.monotonic() < deadline:
+            working[0].join(_GLANCE.total_seconds())
         for lane in (*self.lanes.values(), *self._former):
             lane.attempt.own_up()
 

@@ -18,15 +18,13 @@ from maildropd.mail.events import (
     RecipientDeferred,
     RecipientDelivered,
     RecipientFailed,
-    RecipientInDoubt,
 )
 from maildropd.mail.outcome import Outcome
 from maildropd.mail.reply import Reply
 from maildropd.mail.route_events import RouteAlarm, RouteFailed, RouteRestored
 from maildropd.mail.service_events import InternalError
 from maildropd.relay.base import Delivery
-from maildropd.store.base import Lease, Settled, State
-from maildropd.store.sqlite import SqliteStore
+from maildropd.store.base import Lease, State
 from tests.fakes.transport import FakeRelay, accept
 from tests.unit.queue.desk import HOP, Desk
 
@@ -287,69 +285,6 @@ def test_old_mail_that_cannot_be_read_just_now_is_neither_failed_nor_spun_on(
     assert (told.queue_id, told.reply.text) == (name, str(error) or "out of memory")
     desk.go(timedelta(seconds=30))
     desk.journal.wait_for(MessageDone, 2)
-
-
-def test_a_stop_finishes_what_is_on_the_wire_and_keeps_the_rest(desk: Desk) -> None:
-    desk.relay.gate.clear()
-    for _ in range(10):
-        desk.add()
-    desk.start()
-    desk.relay.arrived.acquire(timeout=10)
-    desk.relay.arrived.acquire(timeout=10)
-
-    def patience() -> bool:
-        desk.relay.gate.set()
-        return True
-
-    desk.manager.stop(patience)
-    desk.started = False
-
-    assert len(desk.journal.of(MessageDone)) == 2
-    desk.store.close()
-    again = SqliteStore(desk.folder, "again", desk.journal, desk.clock, desk.heartbeats)
-    assert again.take_over(desk.clock.now()).result() == 0
-    assert again.counts()[State.READY] == 8
-    again.close()
-
-
-def test_a_hurried_stop_breaks_off_and_loses_nothing(desk: Desk) -> None:
-    desk.relay.gate.clear()
-    desk.add()
-    desk.start()
-    desk.relay.arrived.acquire(timeout=10)
-
-    desk.manager.stop(lambda: False)
-    desk.started = False
-
-    assert desk.store.counts()[State.READY] == 1
-    assert not desk.journal.of(RecipientDelivered)
-
-
-def test_a_stop_that_cannot_record_a_delivery_says_that_it_may_come_twice(
-    desk: Desk, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The disk is full, the daemon is stopped: it went out again, without a word."""
-    asked = threading.Event()
-
-    def refused(settlements: object, notices: object) -> Future[Settled]:
-        asked.set()
-        desk.clock.forward(timedelta(seconds=3))  # or no patience ever ends
-        future = Future[Settled]()
-        future.set_exception(StoreUnusable("no room"))
-        return future
-
-    monkeypatch.setattr(desk.store, "settle", refused)
-    name = desk.add("r@x")
-    desk.start()
-    assert asked.wait(10)
-
-    desk.manager.stop(lambda: False)
-    desk.started = False
-    monkeypatch.undo()
-
-    (told,) = desk.journal.of(RecipientInDoubt)
-    assert (told.queue_id, told.recipient) == (name, "r@x")
-    assert "250 ok" in told.reply.text
 
 
 def test_a_host_that_sleeps_for_a_year_doubles_nothing(desk: Desk) -> None:
