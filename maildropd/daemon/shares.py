@@ -7,8 +7,8 @@ the drop from being read, and an operator from being answered.
 
 from dataclasses import dataclass, replace
 
-_HOUSE = 24  # the store, the journal, systemd, operators, and a mail being read
-_SPOOL = 3
+_HOUSE = 24  # the store, the journal, systemd, operators
+_SPOOL = 5  # the directory, two to watch it, a look through it, and a mail
 _CONNECTION = 2
 
 

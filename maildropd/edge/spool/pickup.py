@@ -26,7 +26,7 @@ from maildropd.mail.service_events import SpoolUnreachable, SpoolWatched, WatchD
 
 _SLICE = 256  # files looked at between two looks at what the kernel reports
 _HEARTBEAT = timedelta(seconds=20)
-_SEARCH = timedelta(seconds=2)  # for a directory that is gone
+_SEARCH = timedelta(seconds=2)  # for a directory that is gone, or failed once
 _LAST_WAIT = timedelta(seconds=60)
 _BREATH = 1.0  # seconds
 _NOW = timedelta(0)
@@ -60,6 +60,7 @@ class Pickup:
         self._drop: DropDirectory | None = None
         self._scan: Scan | None = None
         self._unreachable = ""  # why, as it was told
+        self._trouble = _SEARCH  # how long to stay away when a look fails
         self._degraded = ""
         self._how = "not started"
         self._stopping = threading.Event()
@@ -122,7 +123,8 @@ class Pickup:
         except OSError as error:
             self._leave()
             self._tell_unreachable(error.strerror or str(error))
-            self._next_look.set(self._config.poll_interval)
+            self._next_look.set(min(self._trouble, self._config.poll_interval))
+            self._trouble = min(self._trouble * 2, self._config.poll_interval)
 
     def _work(self, drop: DropDirectory, changes: Changes) -> None:
         if changes.rescan:
@@ -159,6 +161,7 @@ class Pickup:
         elif len(names) < _SLICE:
             self._end_scan()
             self._taker.round_ended()
+            self._trouble = _SEARCH
 
     def _end_scan(self) -> None:
         if self._scan is not None:

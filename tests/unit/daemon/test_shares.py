@@ -12,10 +12,10 @@ from maildropd.daemon.shares import Shares, shares
         (1024, (1, 4), (1, 4)),
         (1024, (100, 100), (100, 100)),
         (64, (1, 4), (1, 4)),
-        (64, (1, 100), (1, 18)),
-        (64, (30, 100), (12, 2)),
-        (64, (30, 1), (12, 1)),
-        (32, (1, 4), (1, 2)),
+        (64, (1, 100), (1, 17)),
+        (64, (30, 100), (7, 2)),
+        (64, (30, 1), (7, 1)),
+        (32, (1, 4), (1, 1)),
         (20, (3, 3), (1, 1)),
     ],
 )
@@ -31,4 +31,4 @@ def test_what_stays_on_this_host_comes_before_connections() -> None:
     """A command that cannot be started for want of descriptors holds up its mail."""
     given = shares(64, Shares(spools=1, connections=100, local=20))
 
-    assert given == Shares(spools=1, connections=8, local=20)
+    assert given == Shares(spools=1, connections=7, local=20)

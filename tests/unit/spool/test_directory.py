@@ -172,6 +172,33 @@ def test_a_directory_that_is_closed_to_us_is_told_and_tried_again(
     assert stage.contents == [CONTENT]
 
 
+def test_a_look_that_failed_for_a_moment_delays_no_mail_by_a_minute(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Descriptors were short for a moment, and mail waited for the next poll."""
+    stage.write("mail")
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "scandir", too_many_open_files)
+        stage.run()
+        assert stage.journal.of(SpoolUnreachable)[0].reason == "Too many open files"
+
+    stage.rest(SETTLE)
+
+    assert stage.contents == [CONTENT]
+
+
+def test_looks_that_go_on_failing_grow_rarer(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stage.write("mail")
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "scandir", too_many_open_files)
+        for _ in range(600):
+            stage.rest(timedelta(seconds=1))
+
+    assert 10 <= len(stage.journal.of(SpoolUnreachable)) <= 16
+
+
 def test_a_directory_closed_between_two_files_is_noticed_at_the_next(
     stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -189,6 +216,10 @@ def test_a_directory_closed_between_two_files_is_noticed_at_the_next(
 
     assert stage.journal.of(SpoolUnreachable)
     assert stage.names() == ["mail"]
+
+
+def too_many_open_files(_: object) -> object:
+    raise OSError(24, "Too many open files")
 
 
 def test_a_directory_that_cannot_be_listed_is_told(
