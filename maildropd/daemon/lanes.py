@@ -188,6 +188,7 @@ def _limits(relay: RelayConfig) -> LaneLimits:
         idle_timeout=relay.idle_timeout,
         depth=_depth(relay),
         rate=relay.rate,
+        max_recipients=relay.max_recipients,
     )
 
 

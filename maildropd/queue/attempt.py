@@ -62,7 +62,7 @@ class Attempt:
         self._store = store
         self._judge = judge
         self._reporter = reporter
-        self._journal = journal
+        self.journal = journal
         self._clock = clock
         # What is final, and how it is told; by the identity of the verdicts.
         self._unrecorded: dict[int, tuple[Sequence[Verdict], Answer]] = {}
@@ -174,7 +174,7 @@ class Attempt:
             _, (verdicts, _) = self._unrecorded.popitem()
             for verdict in verdicts:
                 if isinstance(verdict.event, RecipientDelivered):
-                    self._journal.emit(forgotten(verdict.event))
+                    self.journal.emit(forgotten(verdict.event))
 
     def _without_content(self, lease: Lease, error: ContentGone) -> list[Verdict]:
         queue_id = lease.envelope.queue_id
@@ -204,7 +204,7 @@ class Attempt:
         return answer or Answer(verdicts=verdicts)
 
     def _guarded(self, work: Callable[[], T]) -> T | None:
-        return guarded(work, self._journal, "one attempt")
+        return guarded(work, self.journal, "one attempt")
 
     def _tell(self, known_as: int, answer: Answer, future: Future[Settled]) -> None:
         if future.exception() is not None:
@@ -214,18 +214,18 @@ class Attempt:
         lost = set(map(id, settled.lost))
         for verdict in answer.verdicts:
             if id(verdict.settlement) in lost:
-                self._journal.emit(lease_lost(verdict.settlement))
+                self.journal.emit(lease_lost(verdict.settlement))
             elif verdict.event is not None:
-                self._journal.emit(verdict.event)
+                self.journal.emit(verdict.event)
         self._tell_of_reports(answer, settled)
         for queue_id in settled.done:
-            self._journal.emit(MessageDone(queue_id=queue_id))
+            self.journal.emit(MessageDone(queue_id=queue_id))
 
     def _tell_of_reports(self, answer: Answer, settled: Settled) -> None:
         stored = set(settled.noticed)
         letters = [each for each in answer.letters if each.queue_id in stored]
         for event in chain(*(each.events for each in letters), answer.events):
-            self._journal.emit(event)
+            self.journal.emit(event)
         if letters:
             self._reporter.posted()
 

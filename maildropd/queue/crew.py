@@ -32,6 +32,7 @@ class LaneLimits:
     idle_timeout: timedelta
     depth: int = 100  # leased messages that wait for a connection; 0: it never asks
     rate: Rate | None = None  # of messages
+    max_recipients: int = 0  # in one transaction; 0: a message is never parted
 
 
 class Crew:
@@ -41,6 +42,7 @@ class Crew:
         """Begin with nobody."""
         self.size = 0
         self.idle = 0
+        self.lent = 0  # connections beside those of the threads
         self.room = min(most, _FIRST)
         self._most = most
         self._told = most
@@ -65,9 +67,18 @@ class Crew:
 
     def calls(self, waiting: int) -> bool:
         """Tell whether there is work and room for one more."""
-        if waiting <= self.idle or self.size >= self._grown():
+        if waiting <= self.idle or not self._left(self._grown()):
             return False
         return self.lacks(waiting)
+
+    def lend(self, wanted: int) -> int:
+        """Count connections that a message uses beside its own; return how many.
+
+        There is work for all of them, so they need not grow one by one.
+        """
+        number = min(wanted, self._left(self._grown() if self._refused else self._most))
+        self.lent += number
+        return number
 
     def lacks(self, waiting: int) -> bool:
         """Tell whether those at work would need long for what waits."""
@@ -111,14 +122,17 @@ class Crew:
         del self._open[name]
         self.size -= 1
 
-    def turned_away(self) -> bool:
+    def turned_away(self, number: int = 1) -> bool:
         """Note that the relay serves the others only; tell whether that is news."""
-        self.room = max(self.size - 1, 1)
+        self.room = max(self.size + self.lent - number, 1)
         self._refused = True
         self._since = self._clock.monotonic()
         news = self.room != self._told
         self._told = self.room
         return news
+
+    def _left(self, most: int) -> int:
+        return max(most - self.size - self.lent, 0)
 
     def _grown(self) -> int:
         if self._refused:

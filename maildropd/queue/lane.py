@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The connections to one next hop, each with the thread that uses it.
 
-Each thread knows what it is to do next, and its transport may begin with that
-in advance.  Where few threads are quick enough the others rest.
+Each knows what it is to do next, and may begin with that in advance.  Where few
+are quick enough the others rest.
 """
 
 from collections.abc import Callable, Sequence
@@ -18,8 +18,10 @@ from maildropd.queue.books import Books
 from maildropd.queue.breaker import Breaker
 from maildropd.queue.crew import LaneLimits
 from maildropd.queue.errand import Errand
+from maildropd.queue.places import Places
 from maildropd.queue.roster import Roster
 from maildropd.queue.route_watch import RouteWatch
+from maildropd.queue.spread import Spread
 from maildropd.queue.verdict import Verdict, beyond, refenced
 from maildropd.relay.base import Alive, Transport
 from maildropd.store.base import Lease
@@ -41,10 +43,10 @@ class Lane:
         """Start without work and without connections."""
         self.breaker = breaker
         self.destination = route.destination
-        self._limits, self._route = limits, route
-        self.attempt = attempt
+        self._limits, self._route, self.attempt = limits, route, attempt
         self._transports = transports
         self._roster = Roster(limits, breaker.clock)
+        self._places = Places(self._roster, route, limits)
         self._owed = False  # the manager was told to wait for room
         self._sweeping = False  # what waits for the broken route is too old
 
@@ -65,11 +67,10 @@ class Lane:
             return len(self._roster.backlog)
 
     def wanted(self) -> int:
-        """Return how many more recipients this lane can take now.
+        """Return how many more recipients it can take now.
 
-        A broken route gets one probe, when its pause is over; if that turns
-        out to be too old, what waits beside it is looked at, too.  Little is
-        asked for in lumps, not one by one.
+        A broken route gets one probe when its pause is over, and if that is too
+        old, all.  Little is asked for in lumps, not one by one.
         """
         wait = self.breaker.wait()
         with self._roster.changed:
@@ -152,11 +153,12 @@ class Lane:
     ) -> None:
         """Deliver until there is nothing to do or the lane retires; a thread's body."""
         alive = partial(_beat, heartbeats, name)
-        transport = self._transports()
+        clock, journal = self.breaker.clock, self.attempt.journal
+        transport = Spread(self._transports, self._places, clock, journal)
         with self._roster.changed:
             self._roster.crew.enter(name, transport)
         try:
-            books = Books(self.attempt, self.breaker.clock, alive)
+            books = Books(self.attempt, clock, alive)
             promised = None
             while lease := self._roster.take(promised, alive, books.close):
                 alive(timedelta(0))
@@ -224,9 +226,7 @@ class Lane:
                 return False
             self._roster.backlog.put_back(queue_id)
             self._roster.changed.notify()
-            news, room = self._roster.crew.turned_away(), self._roster.crew.room
-        if news:
-            self._route.crowded(room, error.reply)
+        self._places.turned_away(1, error.reply)
         return True
 
     def _hires(self) -> bool:

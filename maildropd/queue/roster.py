@@ -69,6 +69,23 @@ class Roster:
                 self.backlog.release(promised)
                 self.changed.notify()
 
+    def lend(self, wanted: int) -> int:
+        """Let one message use more connections than its own, if nobody waits."""
+        with self.changed:
+            if self._throttle or self.retired or self.backlog.waiting:
+                return 0
+            return self.crew.lend(wanted)
+
+    def give_back(self, lent: int) -> None:
+        """They are closed."""
+        with self.changed:
+            self.crew.lent -= lent
+
+    def turned_away(self, number: int = 1) -> int | None:
+        """Note that the relay serves the others only; return how many if it is news."""
+        with self.changed:
+            return self.crew.room if self.crew.turned_away(number) else None
+
     def _promised(self, promised: Lease, now: timedelta) -> Lease | None:
         return None if self.retired else self.backlog.take(now, promised)
 

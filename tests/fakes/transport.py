@@ -12,6 +12,7 @@ from maildropd.relay.base import Alive, Delivery
 
 Script = Callable[[Delivery], tuple[Outcome, ...]]
 OK = Reply(250, "2.0.0", "ok")
+_SECOND = timedelta(seconds=1)
 
 
 def accept(delivery: Delivery) -> tuple[Outcome, ...]:
@@ -26,6 +27,7 @@ class FakeRelay:
         self.script = script
         self.seen: list[tuple[str, tuple[str, ...], bytes]] = []
         self.reads = True  # the content, before it answers
+        self.patience: Callable[[Delivery], timedelta] = lambda _: _SECOND
         self.opened = 0
         self.open = 0
         self.most_at_once = 0
@@ -64,7 +66,7 @@ class FakeTransport:
         self._aborted = threading.Event()
 
     def attempt(self, delivery: Delivery, alive: Alive) -> tuple[Outcome, ...]:
-        alive(timedelta(seconds=1))
+        alive(self._relay.patience(delivery))
         self._relay.carry(delivery, self._aborted)
         if self._aborted.is_set():
             raise RouteError("aborted")

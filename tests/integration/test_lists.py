@@ -163,7 +163,10 @@ def test_recipients_go_as_many_at_a_time_as_was_said(
     finally:
         daemon.stop()
 
-    assert [len(taken.recipients) for taken in server.delivered] == [10, 10, 5]
+    counts = sorted(len(taken.recipients) for taken in server.delivered)
+    assert counts == [5, 10, 10]
+    named = [path for taken in server.delivered for path in taken.recipients]
+    assert sorted(named) == sorted(NAMES)
 
 
 def test_a_null_sender_cannot_have_return_addresses(

@@ -18,6 +18,7 @@ HOUSE = "maildropd"
 # Who may start a thread or a task; the rest of the house is called.
 STARTERS = (
     "maildropd.queue.manager",
+    "maildropd.queue.spread",
     "maildropd.store.sqlite",
     "maildropd.edge",
     "maildropd.daemon.service",

@@ -53,8 +53,9 @@ class OneHop:
 class Desk:
     """A manager with all it needs, and hands to work it."""
 
-    def __init__(self, folder: Path, connections: int = 2) -> None:
+    def __init__(self, folder: Path, connections: int = 2, together: int = 0) -> None:
         self.folder = folder
+        self.together = together
         self.clock = FakeClock()
         self.journal = FakeJournal()
         self.heartbeats = Heartbeats(self.clock)
@@ -83,7 +84,9 @@ class Desk:
         )
         lane = Lane(
             LaneLimits(
-                max_connections=self.connections, idle_timeout=timedelta(seconds=30)
+                max_connections=self.connections,
+                idle_timeout=timedelta(seconds=30),
+                max_recipients=self.together,
             ),
             self.breaker,
             RouteWatch(HOP.destination, self.breaker, self.journal),

@@ -98,3 +98,18 @@ def test_after_a_minute_one_connection_more_is_tried() -> None:
     assert crew.hire(waiting=10)
     assert not crew.hire(waiting=10)
     assert not crew.turned_away()
+
+
+def test_a_message_to_many_gets_all_connections_at_once_but_not_those_refused() -> None:
+    clock = FakeClock()
+    crew = Crew(20, clock)
+    crew.hire(waiting=1)
+    assert crew.lend(9) == 9
+
+    assert crew.turned_away(7)
+    crew.lent = 0
+
+    assert crew.lend(9) == 2
+    crew.lent = 0
+    clock.forward(MINUTE)
+    assert crew.lend(9) == 3

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Threads share the work of a lane: who is quick does it, who hangs keeps nothing."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from maildropd.config.rate import Rate
@@ -14,6 +15,7 @@ from tests.fakes.clock import FakeClock
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
 ZERO = timedelta(0)
 MOMENT = timedelta(milliseconds=1)
+LIMITS = LaneLimits(max_connections=4, idle_timeout=MOMENT)
 
 
 def lease(number: int) -> Lease:
@@ -180,3 +182,31 @@ def test_nothing_waits_for_a_message_that_another_has_taken() -> None:
 
     assert roster.take(promised, alive, lambda: told.append("settled")) is None
     assert told == ["settled"]
+
+
+def test_a_message_to_many_takes_no_connection_that_others_wait_for() -> None:
+    clock = FakeClock()
+    roster = Roster(LIMITS, clock)
+    roster.crew.hire(waiting=1)
+
+    assert roster.lend(9) == 3
+    assert roster.lend(9) == 0
+    roster.give_back(3)
+    roster.backlog.add(lease(1))
+    assert roster.lend(9) == 0
+
+
+def test_no_thread_more_is_hired_for_a_connection_that_is_lent() -> None:
+    roster = Roster(LIMITS, FakeClock())
+    roster.crew.hire(waiting=1)
+    roster.lend(3)
+
+    assert not roster.crew.hire(waiting=10)
+    roster.give_back(3)
+    assert roster.crew.hire(waiting=10)
+
+
+def test_where_mail_goes_at_a_rate_nothing_is_lent() -> None:
+    limits = replace(LIMITS, rate=Rate(amount=60, period=timedelta(minutes=1)))
+
+    assert Roster(limits, FakeClock()).lend(9) == 0
