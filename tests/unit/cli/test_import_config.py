@@ -77,7 +77,8 @@ def test_once_more_changes_nothing(ctl: Ctl, theirs: Path, written: Path) -> Non
 
     assert said.code == 0
     assert f"{written}: is up to date" in said.out
-    assert written.stat() == before
+    after = written.stat()  # it was read, so that its atime may be another
+    assert (after.st_ino, after.st_ctime_ns) == (before.st_ino, before.st_ctime_ns)
 
 
 def test_what_was_changed_by_hand_is_replaced_only_by_force(
