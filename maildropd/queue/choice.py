@@ -25,6 +25,9 @@ def split(
     for recipient in lease.recipients:
         hop = choose(router.next_hops(lease.envelope, recipient), recipient)
         groups.setdefault(hop, []).append(recipient)
+    if len(groups) == 1:
+        yield next(iter(groups)), lease
+        return
     for hop, recipients in groups.items():
         yield hop, replace(lease, recipients=tuple(recipients))
 

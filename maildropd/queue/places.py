@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """How many connections of a lane one message may use beside its own."""
 
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -17,7 +18,7 @@ class Places:
         """Begin with nothing lent."""
         self._roster = roster
         self._route = route
-        self.together = limits.max_recipients
+        self.together = limits.max_recipients or sys.maxsize
         self.destination = route.destination
 
     @contextmanager
@@ -26,7 +27,7 @@ class Places:
 
         None where the way is broken: a probe is one connection.
         """
-        wanted = (recipients - 1) // self.together if self.together else 0
+        wanted = (recipients - 1) // self.together
         if not wanted or self._route.reply:
             yield 0
             return

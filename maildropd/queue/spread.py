@@ -51,6 +51,8 @@ class Spread:
 
     def attempt(self, delivery: Delivery, alive: Alive) -> tuple[Outcome, ...]:
         """Try once; who has the mail over one connection gets it over no other."""
+        if len(delivery.recipients) <= self._places.together:
+            return self._own.attempt(delivery, alive)
         with self._places.beside(len(delivery.recipients)) as lent:
             if not lent:
                 return self._own.attempt(delivery, alive)

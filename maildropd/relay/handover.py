@@ -6,7 +6,6 @@ doubt: taken or not, nobody knows (RFC 1047).
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from datetime import timedelta
 
 from maildropd.config.relay import RelayConfig
@@ -86,7 +85,8 @@ class Handover:
         passed = Passed.DELIVERED if self._wire.lmtp else Passed.RELAYED
         if "dsn" in self._wire.esmtp_features:
             passed = Passed.PROMISED
-        return replace(Outcome.of(reply, self._relay), passed=passed)
+        taken = Disposition.DELIVERED
+        return Outcome(disposition=taken, reply=reply, relay=self._relay, passed=passed)
 
     def _stopped(self) -> Outcome:
         """Take a reply that came before the final dot, and so cannot be a yes."""

@@ -65,7 +65,7 @@ def letter(delivery: Delivery, signer: Signer | None = None) -> Letter:
     cannot be.
     """
     small = delivery.envelope.size <= _SMALL
-    read = replace(_small(delivery) if small else _large(delivery), signer=signer)
+    read = _small(delivery, signer) if small else _large(delivery, signer)
     return signed(read) if fits(read, ()) else read
 
 
@@ -84,7 +84,7 @@ def signed(message: Letter) -> Letter:
     )
 
 
-def _small(delivery: Delivery) -> Letter:
+def _small(delivery: Delivery, signer: Signer | None) -> Letter:
     octets = wire_form(b"".join(delivery.content()))
     return Letter(
         delivery=delivery,
@@ -93,6 +93,7 @@ def _small(delivery: Delivery) -> Letter:
         long_lines=has_long_line(octets),
         octets=octets,
         content=delivery.content,
+        signer=signer,
     )
 
 
@@ -128,7 +129,7 @@ def fit(message: Letter, offered: Collection[str]) -> Letter | Reply:
     return signed(replace(fitted, octets=octets, size=len(octets) - len(DOT)))
 
 
-def _large(delivery: Delivery) -> Letter:
+def _large(delivery: Delivery, signer: Signer | None) -> Letter:
     eight_bit, long_lines = False, LongLines()
     for block in delivery.content():
         eight_bit = eight_bit or not block.isascii()
@@ -140,4 +141,5 @@ def _large(delivery: Delivery) -> Letter:
         long_lines=long_lines.found,
         octets=None,
         content=delivery.content,
+        signer=signer,
     )
