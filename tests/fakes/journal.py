@@ -26,7 +26,7 @@ class FakeJournal:
         with self._changed:
             return [each for each in self.events if isinstance(each, kind)]
 
-    def wait_for(self, kind: type[E], count: int = 1, seconds: float = 10) -> list[E]:
+    def wait_for(self, kind: type[E], count: int = 1, seconds: float = 30) -> list[E]:
         """Wait until so many events of one kind have come."""
         with self._changed:
             came = self._changed.wait_for(

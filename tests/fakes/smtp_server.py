@@ -143,7 +143,7 @@ class SmtpServer:
         with self._changed:
             return self._closed
 
-    def wait(self, until: Callable[["SmtpServer"], bool], seconds: float = 10) -> None:
+    def wait(self, until: Callable[["SmtpServer"], bool], seconds: float = 30) -> None:
         """Wait for something to become true of this server."""
         with self._changed:
             assert self._changed.wait_for(lambda: until(self), seconds)

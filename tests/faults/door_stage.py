@@ -69,9 +69,24 @@ class Stage:
             return by_sendmail(talk, mail) if door == SENDMAIL else by_smtp(talk, mail)
 
     def good(self, door: str, uid: int = OTHER) -> Taken:
-        """Hand over good mail, as somebody else; it arrives soon."""
+        """Hand over good mail, as somebody else; it arrives soon.
+
+        All that the daemon had to tell before has come, too.
+        """
         mail = Mail(content=b"Subject: good\r\n\r\nA line.\r\n", to=())
-        return self.arrives(self.hand_marked(door, mail, uid))
+        path = self.hand_marked(door, mail, uid)
+        taken = self.arrives(path)
+        events = self.daemon.events
+        self.daemon.until(
+            lambda: any(e.get("MAILDROP_RECIPIENT") == path for e in reversed(events)),
+            f"word of {path}",
+        )
+        return taken
+
+    def told(self, event: str) -> int:
+        """Return how many events of one kind tell of what was until now."""
+        self.good(UNIX)
+        return self.daemon.count(event)
 
     def hand_marked(self, door: str, mail: Mail, uid: int = NOBODY) -> str:
         """Hand mail over that is taken; return a last recipient, added to find it."""
@@ -123,7 +138,7 @@ class Stage:
     @contextmanager
     def nothing_taken(self) -> Iterator[None]:
         """Hold that no mail was made of what is said within."""
-        before = self.daemon.count("MessageAccepted")
+        before = self.told("MessageAccepted")
         yield
         self.good(UNIX)  # and with it, what came before has been seen
         self.good(TCP)

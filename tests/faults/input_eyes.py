@@ -33,6 +33,7 @@ class Eyes:
         self._on_read: tuple[bytes, Callable[[], None]] | None = None
         self._closing = os.eventfd(0)
         self._lock = threading.Lock()
+        self._hearing = threading.Lock()
         self._thread = threading.Thread(target=self._look, daemon=True)
 
     def __enter__(self) -> Self:
@@ -46,7 +47,8 @@ class Eyes:
         os.close(self._closing)
 
     def opened(self, name: str | bytes) -> int:
-        """Return how often a name was opened so far."""
+        """Return how often a name was opened so far, whoever has heard of it."""
+        self._hear()
         with self._lock:
             return self._counts[os.fsencode(name)]
 
@@ -60,7 +62,15 @@ class Eyes:
             ready, _, _ = select.select([self._descriptor, self._closing], [], [])
             if self._closing in ready:
                 return
-            self._take(os.read(self._descriptor, 65536))
+            self._hear()
+
+    def _hear(self) -> None:
+        with self._hearing:
+            try:
+                data = os.read(self._descriptor, 65536)
+            except BlockingIOError:  # another thread was faster, or there is nothing
+                return
+            self._take(data)
 
     def _take(self, data: bytes) -> None:
         at = 0

@@ -52,5 +52,14 @@ def waiting(daemon: DaemonProcess) -> set[str]:
     return {path.name for path in Path(daemon.drop).iterdir()}
 
 
+def left_with(daemon: DaemonProcess, names: Iterable[str]) -> None:
+    """Wait until nothing but these lies in the drop.
+
+    A mail may be delivered a moment before its file goes.
+    """
+    left = set(names)
+    daemon.until(lambda: waiting(daemon) == left, f"drop with {left}")
+
+
 def took(count: int) -> Callable[[SmtpServer], bool]:
     return lambda server: len(server.delivered) >= count

@@ -11,7 +11,16 @@ import pytest
 from tests.fakes.actions import reply
 from tests.fakes.smtp_server import SmtpServer
 from tests.faults.disk import Disk, ext4, run, tmpfs
-from tests.faults.letters import NOT_NOW, arrived, names, once, put, took, waiting
+from tests.faults.letters import (
+    NOT_NOW,
+    arrived,
+    left_with,
+    names,
+    once,
+    put,
+    took,
+    waiting,
+)
 from tests.integration.daemon import DaemonProcess
 
 CONFIG = """poll_interval = 500ms
@@ -74,9 +83,9 @@ def test_without_inodes_small_mail_goes_on_and_large_mail_waits(
     put(daemon, small)
     daemon.wait_for("MessageDone", 20)
 
-    (told,) = daemon.of("IntakeStopped")
+    (told,) = daemon.wait_for("IntakeStopped")
     assert "no inode is free" in told["MAILDROP_REASON"]
-    assert waiting(daemon) == set(large)
+    left_with(daemon, large)
     disk.give_inodes_back()
     daemon.wait_for("MessageDone", 23)
     assert arrived(server) == once(small, large)
@@ -128,7 +137,7 @@ def test_a_disk_that_becomes_read_only_at_work_stops_it_until_it_is_mended(
     assert set(came) == {*names("queued", 20), "new"}
     assert max(came.values()) <= 2
     assert sum(came.values()) - len(came) <= doubled <= 12, "what was in flight"
-    assert waiting(daemon) == set()
+    left_with(daemon, [])
 
 
 def test_an_outcome_that_cannot_be_recorded_is_waited_for_and_recorded_once(
@@ -175,9 +184,9 @@ def test_what_somebody_closes_at_work_is_missed_only_where_it_is_needed(
     put(daemon, names("small", 5))
     daemon.wait_for("MessageDone", 6)
 
-    (told,) = daemon.of("IntakeStopped")
+    (told,) = daemon.wait_for("IntakeStopped")
     assert "Permission denied" in told["MAILDROP_REASON"]
-    assert waiting(daemon) == {"large"}
+    left_with(daemon, ["large"])
     for path in (state, state / "queue.db", state / "content"):
         path.chmod(0o700)
     daemon.wait_for("MessageDone", 7)
@@ -225,8 +234,8 @@ def test_a_quarantine_that_is_closed_leaves_the_file_and_stops_nothing(
     daemon.wait_for("MessageDone")
 
     server.wait(took(1))
-    assert waiting(daemon) == {"bad"}
-    (told,) = daemon.of("FileLeftAlone")
+    left_with(daemon, ["bad"])
+    (told,) = daemon.wait_for("FileLeftAlone")
     assert "cannot be set aside (Permission denied)" in told["MAILDROP_REASON"]
 
 

@@ -137,7 +137,7 @@ def test_what_is_no_address_is_refused_with_a_code(
 
 @pytest.mark.parametrize("door", [UNIX, SENDMAIL])
 def test_the_log_says_who_said_what_is_no_address(stage: Stage, door: str) -> None:
-    before = stage.daemon.count("SubmissionRefused")
+    before = stage.told("SubmissionRefused")
 
     assert not stage.hand_over(door, Mail(content=CONTENT, to=(LONG,))).accepted
 

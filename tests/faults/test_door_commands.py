@@ -94,7 +94,7 @@ def test_ten_thousand_bad_commands_are_too_many(
 def test_ten_thousand_refusals_are_too_many_and_fill_no_log(
     stage: Stage, door: str
 ) -> None:
-    before = stage.daemon.count("SubmissionRefused")
+    before = stage.told("SubmissionRefused")
     with stage.connect(door) as talk:
         talk.say(HELLO + b"MAIL FROM:<a@b.example>\r\n" + b"RCPT TO:<@>\r\n" * 10_000)
         said = talk.rest()

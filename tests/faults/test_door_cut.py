@@ -47,7 +47,7 @@ def test_a_session_that_is_cut_anywhere_leaves_no_mail(
 
 @pytest.mark.parametrize("door", DOORS)
 def test_in_two_pieces_it_is_the_same_mail(stage: Stage, door: str) -> None:
-    before = stage.daemon.count("MessageAccepted")
+    before = stage.told("MessageAccepted")
     cuts = range(1, len(whole(door)), 3)
 
     for length in cuts:
@@ -75,17 +75,13 @@ def test_who_says_all_and_does_not_wait_has_sent_one_at_most(
     stage: Stage, door: str
 ) -> None:
     """Who hangs up on our greeting may take his own words back with it."""
-    before = stage.daemon.count("MessageAccepted")
+    before = stage.told("MessageAccepted")
 
     with stage.connect(door) as talk:
         talk.say(whole(door))
         talk.stop()
-    path = stage.good(door).recipients[0]
+    stage.good(door)
 
-    stage.daemon.until(
-        lambda: any(path in each["MESSAGE"] for each in stage.daemon.events),
-        f"word of {path}",
-    )
     sent = stage.daemon.count("MessageAccepted") - before - 1
     assert sent in ({1} if door == SENDMAIL else {0, 1})
 
@@ -95,7 +91,7 @@ def test_the_same_key_is_the_same_mail(stage: Stage, door: str) -> None:
     """Who heard no answer says it again, and it goes out once."""
     again = DIALOGUE.replace(b".org>", b".org> XKEY=" + door.encode())
 
-    before = stage.daemon.count("MessageAccepted")
+    before = stage.told("MessageAccepted")
     for _ in range(3):
         with stage.connect(door) as talk:
             talk.say(again + b"QUIT\r\n")

@@ -158,7 +158,7 @@ def test_half_a_mail_is_not_sent(
 
     (taken,) = server.delivered
     assert taken.content.endswith(b"line 5\r\n")
-    assert list(folder.iterdir()) == []
+    daemon.until(lambda: not list(folder.iterdir()), "empty folder")
 
 
 @SET

@@ -14,14 +14,14 @@ from pathlib import Path
 import pytest
 
 from tests.faults.input_eyes import Eyes
-from tests.faults.input_stage import CONFIG, MB, Stage, opened, wire
+from tests.faults.input_stage import CONFIG, MB, PATIENCE, Stage, opened, wire
 
 SLOW = """
 [spool slow]
 path = slow
 quarantine = slow-quarantine
-settle_time = 1s
-lock_expiry = 1s
+settle_time = 3s
+lock_expiry = 3s
 poll_interval = 100ms
 """
 SIZE = 12 * MB
@@ -52,11 +52,13 @@ def caught_reading(stage: Stage, kind: str) -> Path:
 
         def stop(stopped: threading.Event = stopped) -> None:
             stage.daemon.signal(signal.SIGSTOP)
+            # Until it stands still, what it has open comes and goes.
+            os.waitid(os.P_PID, stage.daemon.pid, os.WSTOPPED | os.WNOWAIT)
             stopped.set()
 
         stage.eyes.when_read(name, stop)
         stage.daemon.put(name, mail(name, old()))
-        assert stopped.wait(5)
+        assert stopped.wait(PATIENCE)
         if 0 < _place_in(stage.daemon.pid, stage.drop / name) < SIZE:
             return stage.drop / name
         stage.daemon.signal(signal.SIGCONT)

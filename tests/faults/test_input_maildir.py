@@ -63,7 +63,7 @@ def test_mail_that_only_its_owner_may_read_stays_and_the_rest_goes(
 
         assert "0640 is enough" in left["MESSAGE"]
         assert daemon.of("MessageQuarantined") == []
-        assert os.listdir(path / "new") == ["closed"]
+        daemon.until(lambda: os.listdir(path / "new") == ["closed"], "closed alone")
 
         (path / "new" / "closed").chmod(0o640)
         daemon.wait_for("RecipientDelivered", 2)
@@ -78,4 +78,4 @@ def test_with_the_right_to_read_all_of_it_goes(
 
     with served(tmp_path, path, MAY_READ, server) as daemon:
         daemon.wait_for("RecipientDelivered")
-        assert os.listdir(path / "new") == []
+        daemon.until(lambda: not os.listdir(path / "new"), "empty new")

@@ -52,6 +52,7 @@ EVENTS: Mapping[str, str] = {
     "failed": "RecipientFailed",
 }
 SOON = 5.0  # seconds
+LOOKS = 50
 MORE = 20_000  # KiB, over what the daemon takes when it is idle
 
 
@@ -114,7 +115,7 @@ def met(row: Row, scene: Scene, daemon: DaemonProcess) -> Seen:
     idle = peak(daemon)
     daemon.put("bob", MAIL % b"bob@example.net")
     [event, *_] = daemon.wait_for(EVENTS[row.becomes])
-    message = json.loads(daemon.control("queue", "--json").stdout)
+    recipient = listed(daemon)
     grown = peak(daemon) - idle
 
     scene.behave()
@@ -130,7 +131,7 @@ def met(row: Row, scene: Scene, daemon: DaemonProcess) -> Seen:
     return Seen(
         port=scene.server.port,
         event=event,
-        listed=message["recipients"][0],
+        listed=recipient,
         grown=grown,
         good_took=took,
         unexpected=tuple(
@@ -141,6 +142,19 @@ def met(row: Row, scene: Scene, daemon: DaemonProcess) -> Seen:
         copies=Counter(r for t in scene.server.delivered for r in t.recipients),
         ended=daemon.stop(),
     )
+
+
+def listed(daemon: DaemonProcess) -> Mapping[str, Any]:
+    """Return the recipient as maildropctl shows it, once an outcome is recorded.
+
+    That a route fails is told at once, and recorded a moment later.
+    """
+    for _ in range(LOOKS):
+        message = json.loads(daemon.control("queue", "--json").stdout)
+        recipient: Mapping[str, Any] = message["recipients"][0]
+        if recipient["reply"] and not recipient["delivering"]:
+            return recipient
+    raise AssertionError("no outcome is recorded")
 
 
 def config(row: Row, scene: Scene) -> str:

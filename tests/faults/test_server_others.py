@@ -115,7 +115,7 @@ def test_a_connection_that_hangs_leaves_the_others_their_pace() -> None:
                         hangs = then(lambda _: reached.set(), actions.hang())
                         server.on("rcpt", hangs, matching="stuck", times=1)
                         stand.add("stuck@hung")
-                        assert reached.wait(10)
+                        assert reached.wait(30)
                     server.on("dot", slow_dot)
                     return flow(stand)
                 finally:
@@ -156,7 +156,7 @@ def test_what_was_put_off_for_a_full_lane_goes_when_there_is_room(
         gate = threading.Event()
 
         def closed(peer: Peer) -> None:
-            assert gate.wait(20)
+            assert gate.wait(60)
             peer.usual()
 
         hung.on("banner", closed)

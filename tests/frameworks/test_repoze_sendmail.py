@@ -135,7 +135,7 @@ def test_what_they_began_and_never_finished_we_send_when_its_time_has_come(
     with queue.served() as daemon:
         send(queue, 2)
         assert queue.arrived(1) == {"2": 1}
-        assert queue.names() == [mark, name]
+        queue.until(lambda: queue.names() == [mark, name], "end of the second")
         aged(queue.path / "new" / mark, 3 * HOURS + 1)
         daemon.wait_for("SenderGone")
         assert queue.arrived(2) == {"1": 1, "2": 1}

@@ -130,7 +130,7 @@ def test_what_they_began_and_never_finished_we_send_when_its_time_has_come(
     with queue.served("sending_expiry = 1h\n") as daemon:
         send(queue, 2)
         assert queue.arrived(1) == {"2": 1}
-        assert queue.names() == [mark, name]
+        queue.until(lambda: queue.names() == [mark, name], "end of the second")
         aged(queue.path / "new" / mark, HOURS + 1)
         daemon.wait_for("SenderGone")
         assert queue.arrived(2) == {"1": 1, "2": 1}
@@ -174,7 +174,7 @@ def test_mail_of_a_copied_site_is_held_until_it_is_released(queue: Queue) -> Non
         queue_id = accepted["MAILDROP_QUEUE_ID"]
         shown = daemon.control("queue").stdout
         assert "hold" in shown
-        assert queue.names() == []
+        queue.until(lambda: queue.names() == [], "empty directory")
         assert queue.server.delivered == []
 
         daemon.control("release", queue_id)

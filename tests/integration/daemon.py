@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections import defaultdict
 from collections.abc import Callable
 from pathlib import Path
@@ -15,6 +16,7 @@ from typing import Any, Self
 
 HOME = Path(__file__).resolve().parents[2]
 DEADLINE = 30.0
+_GLANCE = 0.2  # seconds
 
 
 def command(name: str) -> list[str]:
@@ -35,6 +37,7 @@ class DaemonProcess:
         self._by_id: defaultdict[str, list[dict[str, str]]] = defaultdict(list)
         self._came = threading.Condition()
         self._process: subprocess.Popen[bytes] | None = None
+        self._reader: threading.Thread | None = None
         self.within: list[str] = []  # a command that runs it, as setpriv does
         self.port = port
         self.environment: dict[str, str] = {}  # of the daemon, and of maildropctl
@@ -61,9 +64,11 @@ class DaemonProcess:
             stderr=subprocess.PIPE,
             env={**os.environ, **self.environment, **environment},
         )
-        reader = threading.Thread(target=self._read, args=(self._process,), daemon=True)
         ready = len(self.of("ServiceReady"))
-        reader.start()
+        self._reader = threading.Thread(
+            target=self._read, args=(self._process,), daemon=True
+        )
+        self._reader.start()
         self.wait_for("ServiceReady", ready + 1)
         return self
 
@@ -78,9 +83,13 @@ class DaemonProcess:
         self._process.send_signal(number)
 
     def wait(self) -> int:
-        """Wait for its end; return its code."""
+        """Wait for its end, and until all that it said is here; return its code."""
         assert self._process is not None
-        return self._process.wait(DEADLINE)
+        code = self._process.wait(DEADLINE)
+        if self._reader is not None:
+            self._reader.join(DEADLINE)
+            assert not self._reader.is_alive(), "somebody else holds its stderr"
+        return code
 
     def stop(self) -> int:
         """End it as systemd would, if it runs."""
@@ -143,12 +152,18 @@ class DaemonProcess:
         return self.of(event)
 
     def until(self, holds: Callable[[], bool], what: str) -> None:
-        """Wait until something holds; looked at after each event."""
+        """Wait until something holds; looked at after each event, and now and then.
+
+        Of a file that goes, or of a server's ledger, no event tells.
+        """
+        end = time.monotonic() + DEADLINE
         with self._came:
-            assert self._came.wait_for(holds, DEADLINE), (
-                f"no {what} within {DEADLINE} s; last: "
-                + "\n".join(each["MESSAGE"] for each in self.events[-20:])
-            )
+            while not holds():
+                assert time.monotonic() < end, (
+                    f"no {what} within {DEADLINE} s; last: "
+                    + "\n".join(each["MESSAGE"] for each in self.events[-20:])
+                )
+                self._came.wait(_GLANCE)
 
     def _read(self, process: subprocess.Popen[bytes]) -> None:
         assert process.stderr is not None

@@ -38,7 +38,7 @@ def test_a_mail_left_before_the_start_is_delivered_octet_by_octet(
 
     (taken,) = server.delivered
     assert taken.content == b"Subject: n1\r\n\r\nA line.\r\n.\r\n..dots\r\n"
-    assert list(daemon.drop.iterdir()) == []
+    daemon.until(lambda: not list(daemon.drop.iterdir()), "empty drop")
 
 
 def test_the_life_of_a_message_can_be_followed_by_its_queue_id(
@@ -60,18 +60,16 @@ def test_the_life_of_a_message_can_be_followed_by_its_queue_id(
     assert life[-1]["MESSAGE"] == f"{name}: removed"
 
 
-def test_a_smarthost_that_comes_up_late_gets_the_mail(
-    tmp_path: Path, server: SmtpServer
-) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as reserved:
-        port = reserved.getsockname()[1]
-    daemon = DaemonProcess(tmp_path, port)
+def test_a_smarthost_that_comes_up_late_gets_the_mail(tmp_path: Path) -> None:
+    listener = socket.socket()
+    listener.bind(("127.0.0.1", 0))  # nobody else gets the port meanwhile
+    daemon = DaemonProcess(tmp_path, listener.getsockname()[1])
     daemon.start()
     try:
         daemon.put("100001", mail(1))
         daemon.wait_for("RouteFailed")
 
-        listener = socket.create_server(("127.0.0.1", port))
+        listener.listen()
         with SmtpServer(listener=listener) as late:
             daemon.wait_for("MessageDone")
             assert arrived(late) == {"r1@example.net": 1}

@@ -90,7 +90,7 @@ def test_what_sendmail_takes_arrives_with_what_it_lacked(
         assert content.count(name) == 1
     assert content.endswith(b"Subject: s\r\n\r\nhi\r\n")
     assert set(server.delivered[0].recipients) == {"bob@far.example", "root@host.test"}
-    (accepted,) = daemon.of("MessageAccepted")
+    (accepted,) = daemon.wait_for("MessageAccepted")
     assert accepted["MAILDROP_SUBMITTER"] == "sendmail"
     assert accepted["MAILDROP_SUBMITTER_UID"] == str(os.geteuid())
 
@@ -126,7 +126,7 @@ def test_while_the_daemon_is_away_mail_waits_in_the_drop(
     daemon.start()
 
     assert arrived(server, 1)[0].endswith(b"\r\n\r\nhi\r\n")
-    (accepted,) = daemon.of("MessageAccepted")
+    (accepted,) = daemon.wait_for("MessageAccepted")
     assert accepted["MAILDROP_SUBMITTER"] == "sendmail"
 
 
@@ -242,7 +242,7 @@ def test_tcp_goes_through_the_gateway(
     assert [each.endswith(b"\r\n\r\n.x\r\n") for each in arrived(server, 2)] == [
         True
     ] * 2
-    (accepted, _) = daemon.of("MessageAccepted")
+    (accepted, _) = daemon.wait_for("MessageAccepted", 2)
     assert accepted["MAILDROP_SUBMITTER_CLIENT"] == "127.0.0.1"
     assert accepted["MAILDROP_SUBMITTER_SURMISED"] == "yes"
     assert accepted["MAILDROP_SUBMITTER_UID"] == str(os.geteuid())
