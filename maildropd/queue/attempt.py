@@ -170,8 +170,11 @@ class Attempt:
 
     def own_up(self) -> None:
         """Say what was delivered and is not recorded: it will be sent again."""
-        while self._unrecorded:
-            _, (verdicts, _) = self._unrecorded.popitem()
+        while True:
+            try:
+                _, (verdicts, _) = self._unrecorded.popitem()
+            except KeyError:  # there is none left; the last was recorded just now
+                return
             for verdict in verdicts:
                 if isinstance(verdict.event, RecipientDelivered):
                     self.journal.emit(forgotten(verdict.event))

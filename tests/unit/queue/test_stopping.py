@@ -6,11 +6,13 @@ from collections.abc import Iterator
 from concurrent.futures import Future
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from maildropd.mail.errors import StoreUnusable
 from maildropd.mail.events import MessageDone, RecipientDelivered, RecipientInDoubt
+from maildropd.queue.reporter import Answer
 from maildropd.store.base import Settled, State
 from maildropd.store.sqlite import SqliteStore
 from tests.unit.queue.desk import Desk
@@ -84,6 +86,27 @@ def test_a_stop_that_cannot_record_a_delivery_says_that_it_may_come_twice(
     (told,) = desk.journal.of(RecipientInDoubt)
     assert (told.queue_id, told.recipient) == (name, "r@x")
     assert "250 ok" in told.reply.text
+
+
+class RecordedJustThen(dict[int, Any]):
+    """What is not recorded yet: the last of it is, as soon as somebody looks."""
+
+    def __bool__(self) -> bool:
+        found = len(self) > 0
+        self.clear()
+        return found
+
+
+def test_a_stop_is_no_failure_when_the_store_comes_back_just_then(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The daemon fell over at its end: what it had to own up to was recorded."""
+    attempt = desk.routing().attempt
+    monkeypatch.setattr(
+        attempt, "_unrecorded", RecordedJustThen({1: ((), Answer(verdicts=()))})
+    )
+
+    attempt.own_up()
 
 
 def test_a_stop_is_no_failure_when_the_last_delivery_ends_just_then(
