@@ -89,6 +89,8 @@ class Link:
         if self._context is None and self._config.tls is not Tls.NONE:
             self._context = context(self._config)
         self.wire = wire = Wire(self._who.hostname, self._clock, alive)
+        if self._aborted.is_set():  # just now, by who may not have seen this one
+            wire.abort()
         self._carried = 0
         self.accepted = False
         try:

@@ -1,14 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
 """Broken off from outside: what was not handed over counts as not tried."""
 
+import ssl
 import threading
 from datetime import timedelta
 
 import pytest
 
+from maildropd.config.relay import RelayConfig, Tls
 from maildropd.mail.errors import RouteError
+from maildropd.relay import link
+from maildropd.relay.tls import context
 from tests.fakes import actions
 from tests.fakes.actions import then
+from tests.fakes.certificates import certificates
 from tests.fakes.relay import alive, delivery, transport
 from tests.fakes.smtp_server import SmtpServer
 
@@ -57,6 +62,28 @@ def test_an_attempt_is_broken_off_from_outside(stage: str) -> None:
 
         with pytest.raises(RouteError, match="stopped by us"):
             way.attempt(delivery(), alive)
+
+
+def test_what_is_broken_off_before_it_connects_is_not_sent_after_all(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The daemon stopped, and the mail that nobody remembered went out twice."""
+    made = certificates()
+    with SmtpServer(tls=made.server()) as server:
+        way = transport(server, tls=Tls.REQUIRED, tls_ca_file=made.ca)
+
+        def slowly(config: RelayConfig) -> ssl.SSLContext:
+            way.abort()
+            return context(config)
+
+        monkeypatch.setattr(link, "context", slowly)
+
+        with pytest.raises(RouteError, match="broken off by us"):
+            way.attempt(delivery(), alive)
+        way.close()
+
+    assert server.ledger == []
+    assert server.connections == 0
 
 
 def test_broken_off_after_the_final_dot_the_message_is_in_doubt() -> None:
