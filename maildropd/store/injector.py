@@ -74,8 +74,9 @@ class Injector:
         if len(submission.recipients) > config.recipient_limit:
             return _refused(_too_many(config.recipient_limit))
         queue_id, now = self._ids.next()
-        if self._priority is not None:
-            submission = replace(submission, priority=self._priority(submission))
+        priority = self._priority  # once: a reload may take it away
+        if priority is not None:
+            submission = replace(submission, priority=priority(submission))
         limited = _limited(submission, config.message_size_limit)
         times = (now, now + config.give_up_after)
         stored = self._store.add(limited, queue_id, times)

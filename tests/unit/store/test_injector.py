@@ -4,11 +4,12 @@
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
 from maildropd.config.model import QueueConfig, Size
-from maildropd.mail.envelope import is_queue_id
+from maildropd.mail.envelope import Priority, is_queue_id
 from maildropd.mail.errors import TooLarge, TooManyRecipients
 from maildropd.mail.events import MessageAccepted, SubmissionRepeated
 from maildropd.store.injector import Injector, QueueIds
@@ -137,6 +138,29 @@ def test_other_limits_hold_from_the_next_submission_on(injector: Injector) -> No
     injector.configure(QueueConfig(message_size_limit=Size(30)), None)
 
     assert injector.submit(submission(content=[b"x" * 30])).result(WAIT).size == 30
+
+
+class JustReloaded(Injector):
+    """Its priorities are taken away as soon as they were looked at."""
+
+    def __getattribute__(self, name: str) -> Any:
+        found = super().__getattribute__(name)
+        if name == "_priority" and found is not None:
+            self._priority = None
+        return found
+
+
+def test_mail_that_comes_while_priorities_are_taken_away_is_stored(
+    store: SqliteStore, journal: FakeJournal, clock: FakeClock, accepted: Calls
+) -> None:
+    """A reload came in between, and the mail was put off for a bug of ours."""
+    ids, config = QueueIds(clock, lambda _: 0), QueueConfig()
+    injector = JustReloaded(store, journal, ids, config, accepted)
+    injector.configure(config, lambda _: Priority.HIGH)
+
+    injector.submit(submission()).result(WAIT)
+
+    assert len(journal.wait_for(MessageAccepted)) == 1
 
 
 def test_ids_grow_while_the_clock_stands_still_or_goes_back(clock: FakeClock) -> None:
