@@ -73,10 +73,13 @@ class MaildropHostLog:
         with self._lock:
             if self._thread is None:
                 # A daemon thread: a disk that hangs is no reason to stay.
-                self._thread = threading.Thread(
+                thread = threading.Thread(
                     target=self._run, name="maildrophost-log", daemon=True
                 )
-                self._thread.start()
+                # Without a thread to be had, the next event asks again.
+                with suppress(RuntimeError):
+                    thread.start()
+                    self._thread = thread
 
     def _run(self) -> None:
         while self._waiting or not self._closed:

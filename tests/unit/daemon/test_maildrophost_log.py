@@ -6,8 +6,10 @@ import json
 import os
 import re
 import stat
+import threading
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -239,6 +241,27 @@ def test_beyond_a_bound_outcomes_are_counted_only(
     assert [e.reason for e in journal.of(ForeignLogFailed)] == [
         "it is too slow, 3 outcomes are missing"
     ]
+
+
+def test_without_a_thread_to_be_had_an_outcome_is_written_with_the_next(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The host had no threads left: what was delivered was not said anywhere."""
+    path, refusals, start = tmp_path / "maildrop.log", count(1), threading.Thread.start
+
+    def refused(thread: threading.Thread) -> None:
+        if thread.name == "maildrophost-log" and next(refusals) == 1:
+            raise RuntimeError("can't start new thread")
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", refused)
+    with closing(_log(path, FakeJournal())) as log:
+        log.take(delivered("a@x"))
+        log.take(delivered("b@x", "3Q0T8N5ZK1VE"))
+
+    said = path.read_text()
+    assert "OK\t a@x" in said
+    assert "OK\t b@x" in said
 
 
 def test_an_event_goes_to_both_logs(tmp_path: Path) -> None:
