@@ -9,6 +9,7 @@ import json
 import os
 import select
 import socket
+import threading
 from collections.abc import Callable
 from datetime import datetime
 
@@ -28,19 +29,26 @@ class Stream:
     def __init__(self, fd: int, form: Form, clock: Clock) -> None:
         """Write to ``fd`` in one of the forms below."""
         self._fd = fd
+        self._lock = threading.Lock()
         self._form = form
         self._clock = clock
 
     def __call__(self, event: Event) -> bool:
         """Write; False if the line was lost."""
         line = self._form(event, self._clock.wall()) + "\n"
+        octets = line.encode("utf-8", "backslashreplace")
+        # One at a time: the last room in a pipe is room for one.
+        with self._lock:
+            return self._written(octets)
+
+    def _written(self, octets: bytes) -> bool:
         poll = select.poll()
         poll.register(self._fd, select.POLLOUT)
         try:
             # A pipe that is ready takes 4 KiB at once; hardly any line is longer.
             if not poll.poll(0):
                 return False
-            os.write(self._fd, line.encode("utf-8", "backslashreplace"))
+            os.write(self._fd, octets)
         except OSError:
             return False
         return True

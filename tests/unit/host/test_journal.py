@@ -1,15 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
 """Lines on standard error and to a syslog, and which journal is chosen."""
 
+import fcntl
 import json
 import os
+import select
 import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -147,6 +151,45 @@ def test_a_pipe_that_nobody_reads_stops_nobody(pipe: tuple[int, int]) -> None:
     assert written > 1000
 
 
+class Looking:
+    """A poll that gives room to all who look at the same time."""
+
+    def __init__(self, both: threading.Barrier) -> None:
+        self._poll, self._both = select.poll(), both
+
+    def register(self, descriptor: int, events: int) -> None:
+        self._poll.register(descriptor, events)
+
+    def poll(self, milliseconds: int) -> list[tuple[int, int]]:
+        found = self._poll.poll(milliseconds)
+        with suppress(threading.BrokenBarrierError):
+            self._both.wait(0.3)
+        return found
+
+
+def test_a_pipe_that_nobody_reads_stops_no_two_who_write_at_once(
+    pipe: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Both found room for one; the second waited for a reader, with all its mail."""
+    fcntl.fcntl(pipe[1], fcntl.F_SETPIPE_SZ, 4096)
+    both = threading.Barrier(2)
+    looks = SimpleNamespace(POLLOUT=select.POLLOUT, poll=lambda: Looking(both))
+    monkeypatch.setattr(stream, "select", looks)
+    sink = Stream(pipe[1], lambda _, __: "x" * 3000, FakeClock())
+    written: list[bool] = []
+    threads = [
+        threading.Thread(target=lambda: written.append(sink(STOPPED)), daemon=True)
+        for _ in range(2)
+    ]
+
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(5)
+
+    assert sorted(written) == [False, True]
+
+
 def test_a_pipe_without_a_reader_stops_nobody() -> None:
     reader, writer = os.pipe()
     os.close(reader)
@@ -212,7 +255,7 @@ def test_text_is_taken_when_stderr_leads_elsewhere(
 
 CHOICE = """
 import sys
-from contextlib import closing
+from contextlib import closing, suppress
 from maildropd.host import journald
 from maildropd.host.journal import open_journal
 journald.SOCKET = sys.argv[1]
