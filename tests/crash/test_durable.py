@@ -148,7 +148,7 @@ def test_no_descriptor_is_left_open(
         with pytest.raises(OSError, match="Input/output error"):
             durable.create(folder / "4XK2", OCTETS)
 
-    assert len(os.listdir("/proc/self/fd")) == before
+    assert len(os.listdir("/proc/self/fd")) <= before
 
 
 def test_only_the_owner_may_read(folder: Path) -> None:

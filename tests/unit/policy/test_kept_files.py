@@ -112,7 +112,7 @@ def test_no_descriptor_stays_open(tmp_path: Path) -> None:
         with pytest.raises((Unreadable, FileNotFoundError)):
             KeptFile(path).read()
 
-    assert len(os.listdir("/proc/self/fd")) == before
+    assert len(os.listdir("/proc/self/fd")) <= before
 
 
 # --- the forward map --------------------------------------------------------

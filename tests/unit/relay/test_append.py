@@ -221,4 +221,4 @@ def test_no_descriptor_stays_open(box: Path) -> None:
     for path in (box, box, Path("/dev/null")):
         appended(path)
 
-    assert len(os.listdir("/proc/self/fd")) == before
+    assert len(os.listdir("/proc/self/fd")) <= before

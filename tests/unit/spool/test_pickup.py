@@ -153,7 +153,7 @@ def test_after_the_stop_nothing_is_open_or_promised(live: Live) -> None:
     pickup.stop()
     pickup.stop()
 
-    assert set(os.listdir("/proc/self/fd")) == before
+    assert set(os.listdir("/proc/self/fd")) <= before
     assert not [each for each in threading.enumerate() if "spool" in each.name]
     assert live.around.heartbeats.late() == ()
     live.drop("late")
@@ -161,7 +161,7 @@ def test_after_the_stop_nothing_is_open_or_promised(live: Live) -> None:
 
 
 def test_a_pickup_that_never_started_has_nothing_to_stop(live: Live) -> None:
-    before = os.listdir("/proc/self/fd")
+    before = set(os.listdir("/proc/self/fd"))
     passage = open_admission(live.config.path.parent)
     door = Door(injector=live.store, keys=live.store, admission=passage)
     pickup = Pickup(live.config, QueueConfig(), door, InotifyWatch, live.around)
@@ -169,7 +169,7 @@ def test_a_pickup_that_never_started_has_nothing_to_stop(live: Live) -> None:
     pickup.stop()
 
     assert pickup.status()["condition"] == "not started"
-    assert os.listdir("/proc/self/fd") == before
+    assert set(os.listdir("/proc/self/fd")) <= before
 
 
 def test_the_next_pickup_takes_over_where_the_last_one_stopped(live: Live) -> None:
