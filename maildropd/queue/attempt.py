@@ -142,7 +142,8 @@ class Attempt:
         settlements = [each.settlement for each in answer.verdicts]
         notices = [each.notice for each in answer.letters]
         future = self._store.settle(settlements, notices)
-        future.add_done_callback(partial(self._tell, id(verdicts), answer))
+        # With the verdicts themselves: no others have their identity before.
+        future.add_done_callback(partial(self._tell, verdicts, answer))
         return future
 
     def insist(
@@ -166,6 +167,8 @@ class Attempt:
                 waiting.wait(_PAUSE.total_seconds())
                 future = self.record(verdicts)
             else:
+                # Whoever tells of it may still be on his way.
+                self._unrecorded.pop(id(verdicts), None)
                 return
 
     def own_up(self) -> None:
@@ -209,10 +212,12 @@ class Attempt:
     def _guarded(self, work: Callable[[], T]) -> T | None:
         return guarded(work, self.journal, "one attempt")
 
-    def _tell(self, known_as: int, answer: Answer, future: Future[Settled]) -> None:
+    def _tell(
+        self, verdicts: Sequence[Verdict], answer: Answer, future: Future[Settled]
+    ) -> None:
         if future.exception() is not None:
             return
-        self._unrecorded.pop(known_as, None)
+        self._unrecorded.pop(id(verdicts), None)
         settled = future.result()
         lost = set(map(id, settled.lost))
         for verdict in answer.verdicts:

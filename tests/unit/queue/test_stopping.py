@@ -2,7 +2,7 @@
 """The queue stops: what is on the wire, and what nobody had begun."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from datetime import timedelta
 from pathlib import Path
@@ -13,7 +13,7 @@ import pytest
 from maildropd.mail.errors import StoreUnusable
 from maildropd.mail.events import MessageDone, RecipientDelivered, RecipientInDoubt
 from maildropd.queue.reporter import Answer
-from maildropd.store.base import Settled, State
+from maildropd.store.base import Notice, Settled, Settlement, State
 from maildropd.store.sqlite import SqliteStore
 from tests.unit.queue.desk import Desk
 
@@ -40,7 +40,7 @@ def test_a_stop_finishes_what_is_on_the_wire_and_keeps_the_rest(desk: Desk) -> N
     desk.manager.stop(patience)
     desk.started = False
 
-    assert len(desk.journal.of(MessageDone)) == 2
+    assert len(desk.journal.wait_for(MessageDone, 2)) == 2
     desk.store.close()
     again = SqliteStore(desk.folder, "again", desk.journal, desk.clock, desk.heartbeats)
     assert again.take_over(desk.clock.now()).result() == 0
@@ -88,6 +88,47 @@ def test_a_stop_that_cannot_record_a_delivery_says_that_it_may_come_twice(
     assert "250 ok" in told.reply.text
 
 
+class ToldLater(Future[Settled]):
+    """Done, before those who want to hear of it have heard."""
+
+    def __init__(self, settled: Settled) -> None:
+        super().__init__()
+        self.told: list[Callable[[Future[Settled]], object]] = []
+        self.set_result(settled)
+
+    def add_done_callback(self, fn: Callable[[Future[Settled]], object]) -> None:
+        self.told.append(fn)
+
+
+def test_a_stop_owns_up_to_nothing_that_was_recorded_just_then(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of a mail that was through it was said that it would be sent again."""
+    settle, futures = desk.store.settle, list[ToldLater]()
+    recorded = threading.Event()
+
+    def slow_to_tell(
+        settlements: Sequence[Settlement], notices: Sequence[Notice]
+    ) -> Future[Settled]:
+        futures.append(ToldLater(settle(settlements, notices).result(10)))
+        recorded.set()
+        return futures[-1]
+
+    monkeypatch.setattr(desk.store, "settle", slow_to_tell)
+    desk.add()
+    desk.start()
+    assert recorded.wait(10)
+
+    desk.manager.stop(lambda: True)
+    desk.started = False
+
+    assert not desk.journal.of(RecipientInDoubt)
+    for future in futures:
+        for tell in future.told:
+            tell(future)
+    assert len(desk.journal.of(MessageDone)) == 1
+
+
 class RecordedJustThen(dict[int, Any]):
     """What is not recorded yet: the last of it is, as soon as somebody looks."""
 
@@ -128,4 +169,4 @@ def test_a_stop_is_no_failure_when_the_last_delivery_ends_just_then(
     desk.manager.stop(patience)
     desk.started = False
 
-    assert len(desk.journal.of(MessageDone)) == 1
+    assert len(desk.journal.wait_for(MessageDone)) == 1
