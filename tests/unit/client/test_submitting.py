@@ -231,7 +231,7 @@ def test_a_daemon_that_hangs_is_not_waited_for_for_ever(
     tmp_path: Path, submit: Submit, server: SubmissionServer, drop: Path
 ) -> None:
     server.silent = True
-    door = api.Door(run=tmp_path / "run", drop=drop, timeout=0.05)
+    door = api.Door(run=tmp_path / "run", drop=drop, timeout=0.5)
 
     found = submit(MAIL, door=door)
 

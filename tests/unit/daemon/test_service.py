@@ -226,7 +226,7 @@ def test_a_reload_that_comes_early_waits_until_the_daemon_has_started() -> None:
         tasks.append(asyncio.get_running_loop().create_task(early))
 
     def ready() -> None:
-        asyncio.get_running_loop().call_later(0.1, desk.service._stop)
+        tasks[0].add_done_callback(lambda _: desk.service._stop())
 
     desk.live(Door(begin), ready)
 

@@ -15,6 +15,7 @@ from maildropd.host.clock import SystemClock
 
 LONG = timedelta(seconds=20)
 SOON = timedelta(seconds=0.3)
+ENOUGH = timedelta(seconds=2)  # to say a word
 
 
 @pytest.fixture
@@ -80,7 +81,7 @@ def test_another_thread_can_stop_it(nothing: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("script", "limit"), [("echo $!; exit 0", LONG), ("echo $!; wait", SOON)]
+    ("script", "limit"), [("echo $!; exit 0", LONG), ("echo $!; wait", ENOUGH)]
 )
 def test_what_it_started_ends_with_it(
     script: str, limit: timedelta, nothing: int

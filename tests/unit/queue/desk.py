@@ -157,7 +157,7 @@ class Desk:
 
     def until(self, holds: Callable[[], bool]) -> None:
         """Wait until something holds; look now and then."""
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 30
         while not holds():
             assert time.monotonic() < deadline
             threading.Event().wait(0.01)

@@ -146,7 +146,7 @@ def test_one_probe_goes_to_the_preferred_one_and_then_all(desk: Pair) -> None:
         desk.add(f"r{number}@x")
     desk.manager.wake()
     desk.journal.wait_for(MessageDone, 20)  # with the first
-    assert len(desk.relay.seen) == tried + 1
+    desk.until(lambda: len(desk.relay.seen) == tried + 1)
     assert len(desk.second.seen) == 20
 
     desk.relay.gate.set()

@@ -36,6 +36,8 @@ class Watch:
             self.warner.tick()
             if self.warner._kept is not None:
                 self.warner._kept.result(10)
+        # Of a change is told before the next one is made.
+        self.desk.store.forget_keys(["-"]).result(10)
         return self.desk.journal.of(MessageBounced)
 
     def report(self, name: QueueId) -> Read:

@@ -22,7 +22,7 @@ from tests.fakes.gate import open_admission
 from tests.fakes.journal import FakeJournal
 from tests.unit.spool.stage import CONTENT, MAIL, PaperStore
 
-PATIENCE = 10
+PATIENCE = 30
 
 
 @dataclass
