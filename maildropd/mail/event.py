@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import IntEnum
 from functools import cache
+from string import Formatter
 from typing import ClassVar, Protocol
 
 from maildropd.mail.reply import Reply
@@ -40,10 +41,7 @@ class Event:
 
     def text(self) -> str:
         """Return the one line people read."""
-        words = {
-            name: _shown(getattr(self, name))
-            for name, _ in _names(type(self).__slots__)
-        }
+        words = {name: _shown(getattr(self, name)) for name in _said(self.template)}
         return self.template.format_map(words)
 
     def fields(self) -> dict[str, str]:
@@ -55,14 +53,16 @@ class Event:
         found: dict[str, str] = {}
         for name, key in _names(type(self).__slots__):
             value = getattr(self, name)
-            if isinstance(value, str):  # most are
+            if value is None:
+                continue
+            if isinstance(value, (str, int)):  # most are
                 found[key] = str(value)
             elif isinstance(value, timedelta):
                 found[key + "_USEC"] = str(round(value.total_seconds() * 1e6))
             elif isinstance(value, Reply):
                 found[key] = str(value)
                 found["MAILDROP_DSN"] = value.status
-            elif value is not None:
+            else:
                 found[key] = _word(value)
         return found
 
@@ -71,6 +71,13 @@ class Event:
 def _names(slots: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
     """Return the attributes of a kind of event, each with its journal field."""
     return tuple((name, "MAILDROP_" + name.upper()) for name in slots)
+
+
+@cache
+def _said(template: str) -> tuple[str, ...]:
+    """Return the attributes that a text is made of."""
+    fields = (field for _, field, _, _ in Formatter().parse(template) if field)
+    return tuple(dict.fromkeys(field.partition(".")[0] for field in fields))
 
 
 class Journal(Protocol):
@@ -87,12 +94,12 @@ def _shown(value: object) -> object:
 
 def _word(value: object) -> str:
     match value:
+        case None:
+            return ""
         case timedelta():
             seconds = value.total_seconds()
             return f"{seconds:.2f}" if abs(seconds) < 100 else str(round(seconds))
         case datetime():
             return value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-        case None:
-            return ""
         case _:
             return str(value)
