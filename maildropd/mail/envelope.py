@@ -23,7 +23,7 @@ def queue_id(at: datetime, random: int) -> QueueId:
     """
     since = round(at.timestamp() * 1_000_000) - _EPOCH
     number = max(since, 0) << _RANDOM_BITS | random & (1 << _RANDOM_BITS) - 1
-    digits = (_ALPHABET[number >> shift & 31] for shift in range(55, -1, -5))
+    digits = [_ALPHABET[number >> shift & 31] for shift in range(55, -1, -5)]
     return QueueId("".join(digits))
 
 

@@ -14,7 +14,8 @@ from maildropd.mail.errors import Malformed
 _END = re.compile(rb"\n\r?\n")
 _BARE_CR = re.compile(rb"\r(?!\n)")
 _EMPTY_HEADER = re.compile(rb"\r?\n")
-_NAME = re.compile(rb"([!-9;-~]+)[ \t]*:")
+# The first line of a field; the empty group is where its value begins.
+_FIELD = re.compile(rb"([!-9;-~]+)[ \t]*:()[^\n]*\n?")
 _MESSAGE_ID = re.compile(
     rb"^message-id[ \t]*:[ \t]*(?:\r?\n[ \t]+)?(<?[!-~]{1,996})",
     re.IGNORECASE | re.MULTILINE,
@@ -47,23 +48,23 @@ def fields(data: bytes, start: int, end: int) -> Iterator[Field]:
     Only an empty line ends a header.  To guess that it ended at a line which
     is no field would take a Bcc further down for text, and show it to all.
     """
-    at, number, count = start, 1, 0
+    at, count = start, 0
     while at < end:
-        found = _NAME.match(data, at, end)
+        found = _FIELD.match(data, at, end)
         if not found:
             if data[at:end].strip(b"\r\n") == b"":
                 return  # the empty line
+            number = data.count(b"\n", start, at) + 1
             raise Malformed(f"line {number} is no header field: {_shown(data, at)}")
         count += 1
         if count > _FIELDS_LIMIT:
             raise Malformed(f"it has more than {_FIELDS_LIMIT} header fields")
-        stop = _next_line(data, found.end(), end)
+        stop = found.end()
         # Not by the expression above: for each of a million folds it would
         # remember a way back.
         while stop < end and data[stop] in b" \t":
             stop = _next_line(data, stop, end)
-        yield Field(found[1].decode("ascii").lower(), at, found.end(), stop)
-        number += data.count(b"\n", at, stop)
+        yield Field(found[1].decode("ascii").lower(), at, found.start(2), stop)
         at = stop
 
 
@@ -79,8 +80,8 @@ def split(data: bytes, start: int = 0) -> int:
     what is not header is text, and no text is lost.
     """
     at = start
-    while found := _NAME.match(data, at):
-        at = _next_line(data, found.end(), len(data))
+    while found := _FIELD.match(data, at):
+        at = found.end()
         while data[at : at + 1] in (b" ", b"\t"):
             at = _next_line(data, at, len(data))
     empty = _EMPTY_HEADER.match(data, at)
