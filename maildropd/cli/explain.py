@@ -62,7 +62,7 @@ def _told(config: Config, address: str, sender: str | None, uid: int) -> Iterato
     rule = rules.of(submitter)
     yield from _submitter(rule, uid)
     reverse_path = yield from _sender(config, names, rule, sender)
-    limits = rules.limits(submitter, config.queue)
+    limits = rules.limits(rule, config.queue)
     story = names.explain(_one(address), limits.recipients)
     for step in story.steps:
         became = f" becomes {clean(step.became)}" if step.became else ""

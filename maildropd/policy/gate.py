@@ -18,7 +18,7 @@ from maildropd.mail.message import line_ends_made_plain, message_id
 from maildropd.policy import authors, header, senders
 from maildropd.policy.names import Names
 from maildropd.policy.quota import Quotas
-from maildropd.policy.rules import Rule, Rules
+from maildropd.policy.rules import Limits, Rule, Rules
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,15 +60,18 @@ class Gate:
 
     def size_limit(self, submitter: Submitter) -> int:
         """Return how many octets a message of his may have."""
-        return self._rules.limits(submitter, self._book.queue).size
+        return self._limits(submitter).size
 
     def recipient_limit(self, submitter: Submitter) -> int:
         """Return how many recipients a message of his may have."""
-        return self._rules.limits(submitter, self._book.queue).recipients
+        return self._limits(submitter).recipients
 
     def connection_limit(self, submitter: Submitter) -> int:
         """Return how many connections he may have."""
-        return self._rules.limits(submitter, self._book.queue).connections
+        return self._limits(submitter).connections
+
+    def _limits(self, submitter: Submitter) -> Limits:
+        return self._rules.limits(self._rules.of(submitter), self._book.queue)
 
     def check_sender(self, reverse_path: str | None, submitter: Submitter) -> None:
         """Raise ``SenderRefused`` if mail from there would be refused."""
@@ -91,7 +94,7 @@ class Gate:
         rule = self._rules.of(submitter)
         draft = self._with_sender(draft, rule)
         draft = self._with_header(draft, submitter, rule)
-        draft = self._with_recipients(draft, submitter, rule)
+        draft = self._with_recipients(draft, rule)
         if rule.section is not None:
             self._book.quotas.take(rule.section, submitter.uid, draft.size)
         return draft
@@ -165,8 +168,8 @@ class Gate:
             token="" if message_id(octets) else secrets.token_hex(10),
         )
 
-    def _with_recipients(self, draft: Draft, submitter: Submitter, rule: Rule) -> Draft:
-        limit = self.recipient_limit(submitter)
+    def _with_recipients(self, draft: Draft, rule: Rule) -> Draft:
+        limit = self._rules.limits(rule, self._book.queue).recipients
         expanded = self._names.expand(draft.recipients, limit)
         section = rule.section
         if section is None or not section.redirect_to:

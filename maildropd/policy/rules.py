@@ -76,9 +76,9 @@ class Rules:
             otherwise=otherwise or self._submission.otherwise,
         )
 
-    def limits(self, submitter: Submitter, queue: QueueConfig) -> Limits:
-        """Return the limits for a submitter: a section's, below those for all."""
-        section = self.of(submitter).section or self._no_section
+    def limits(self, rule: Rule, queue: QueueConfig) -> Limits:
+        """Return the limits by a rule: its section's, below those for all."""
+        section = rule.section or self._no_section
         return Limits(
             size=_lower(section.message_size_limit, queue.message_size_limit),
             recipients=_lower(section.recipient_limit, queue.recipient_limit),
