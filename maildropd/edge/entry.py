@@ -102,7 +102,8 @@ class Entry:
         """
         draft = self.gate.admit(draft, submitter)
         key = key and f"client:{submitter.uid}:{key}"
-        stored = self.injector.submit(submission(draft, submitter, key))
+        lifetime = KEY_LIFETIME if key else None
+        stored = self.injector.submit(submission(draft, submitter, key, lifetime))
         stored.add_done_callback(partial(self._undo, draft, submitter))
         return stored
 
@@ -158,7 +159,12 @@ async def _to_the_end(work: Awaitable[Stored]) -> Stored:
         return stored
 
 
-def submission(draft: Draft, submitter: Submitter, key: str | None) -> Submission:
+def submission(
+    draft: Draft,
+    submitter: Submitter,
+    key: str | None,
+    key_lifetime: timedelta | None = None,
+) -> Submission:
     """Make a submission of a draft that has passed."""
     terms = tuple(each.terms for each in draft.recipients)
     return Submission(
@@ -167,7 +173,7 @@ def submission(draft: Draft, submitter: Submitter, key: str | None) -> Submissio
         submitter=submitter,
         content=_content(draft.header, draft.body),
         key=key,
-        key_lifetime=KEY_LIFETIME if key else None,
+        key_lifetime=key_lifetime,
         message_id=message_id(draft.header),
         terms=terms if any(each != DEFAULT_TERMS for each in terms) else (),
         ret=draft.ret,

@@ -8,6 +8,7 @@ What sendmail has left, since nobody answered it, is what it would have said.
 from collections.abc import Container, Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, replace
+from itertools import chain
 
 from maildropd.edge.entry import KEY_LIFETIME, Gate, recipients, submission
 from maildropd.edge.parcel import Allowance, Parcel
@@ -77,12 +78,12 @@ class Admission:
             reverse_path=found.reverse_path,
             recipients=recipients(found.recipients),
             header=head[:end],
-            body=file.content(replace(found, content=(head[end:],))),
+            body=chain((head[end:],), file.pieces()),
             size=file.size,
             as_is=True,
         )
         passed = self.gate.admit(one, submitter)
-        return replace(submission(passed, submitter, key), key_lifetime=None)
+        return submission(passed, submitter, key)
 
     def _of_letter(
         self, letter: Letter, submitter: Submitter, done: Container[str]
@@ -102,6 +103,5 @@ class Admission:
         # mail in another spool says how it is to go, and routes may ask for it.
         if submitter.name == _DROP:
             submitter = replace(submitter, name="sendmail")
-        found = submission(passed, submitter, key)
-        found = replace(found, key_lifetime=KEY_LIFETIME)
+        found = submission(passed, submitter, key, KEY_LIFETIME)
         return Carried(key=key, size=letter.parcel.size, submission=found)

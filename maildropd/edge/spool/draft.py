@@ -22,7 +22,6 @@ class Draft:
 
     reverse_path: str | None
     recipients: tuple[str, ...]
-    message_id: str | None
     content: tuple[bytes, ...]
 
     def __post_init__(self) -> None:

@@ -17,7 +17,7 @@ from maildropd.mail.errors import MailError, Malformed, NotYet, TransientError
 
 # Not blocking, so that a pipe which takes the name in between does not hold us.
 _FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-_PIECE = 256 * 1024  # a file up to this is read at once
+AT_ONCE = 256 * 1024  # a file up to this is read in one piece
 _HEAD_LIMIT = 4 * 1024 * 1024
 _CLOSED_TO_US = frozenset({errno.EACCES, errno.EPERM})
 _ANOTHER = frozenset({errno.ENOENT, errno.ELOOP, errno.ENXIO})
@@ -63,7 +63,7 @@ class OpenFile:
         The first piece nearly always is the whole file.  If it is not even
         the whole head, a larger one is read in its place, not joined to it.
         """
-        head = self._read(_PIECE)
+        head = self._read(AT_ONCE)
         forms = self._custom.forms
         if self._done < self._size and not forms.is_complete(head):
             del head
@@ -71,11 +71,6 @@ class OpenFile:
             if self._done < self._size and not forms.is_complete(head):
                 raise Malformed(f"its header is larger than {_HEAD_LIMIT} octets")
         return forms.read(head, recipient_limit)
-
-    def content(self, draft: Draft) -> Iterator[bytes]:
-        """Yield the message; raise ``NotYet`` at its end if that was not it."""
-        yield from draft.content
-        yield from self.pieces()
 
     def begins_with(self, octets: bytes) -> bool:
         """Tell whether these are the first octets."""
@@ -89,7 +84,9 @@ class OpenFile:
         found, at = hashlib.sha256(), 0
         try:
             # No further: one that grows all the while has no end.
-            while piece := os.pread(self._descriptor, min(_PIECE, self._size - at), at):
+            while piece := os.pread(
+                self._descriptor, min(AT_ONCE, self._size - at), at
+            ):
                 found.update(piece)
                 at += len(piece)
         except OSError as error:
@@ -97,9 +94,9 @@ class OpenFile:
         return found.hexdigest()
 
     def pieces(self) -> Iterator[bytes]:
-        """Yield all octets; raise ``NotYet`` at the end if those were not all."""
+        """Yield what is left to read; raise ``NotYet`` at its end if not all."""
         while self._done < self._size:
-            yield self._read(_PIECE)
+            yield self._read(AT_ONCE)
         self._check_settled()
 
     def rewind(self) -> None:

@@ -9,7 +9,6 @@ import re
 from maildropd.edge.spool.draft import Draft, recipients
 from maildropd.mail.address import addresses, parse_reverse_path
 from maildropd.mail.errors import Malformed
-from maildropd.mail.message import message_id
 
 MARK = b"##"
 
@@ -55,7 +54,6 @@ def read(head: bytes, recipient_limit: int) -> Draft:
     return Draft(
         reverse_path=parse_reverse_path(sender),
         recipients=recipients(addresses(to), recipient_limit),
-        message_id=message_id(head, at),
         content=(head[at:],),
     )
 

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from maildropd.edge.spool.draft import Draft, recipients
 from maildropd.mail.address import addresses, parse_reverse_path
 from maildropd.mail.errors import Malformed
-from maildropd.mail.message import Field, fields, header_end, message_id, without
+from maildropd.mail.message import Field, fields, header_end, without
 
 FROM, TO = "x-actually-from", "x-actually-to"
 OURS = frozenset({FROM, TO})
@@ -39,7 +39,6 @@ def read(head: bytes, recipient_limit: int) -> Draft:
     return Draft(
         reverse_path=parse_reverse_path(_value(head, found, FROM)),
         recipients=recipients(addresses(_value(head, found, TO)), recipient_limit),
-        message_id=message_id(head),
         content=without(head, 0, found, OURS),
     )
 

@@ -9,7 +9,7 @@ import re
 
 from maildropd.edge.spool.draft import Draft, recipients
 from maildropd.mail.header_envelope import FOR_US, HeaderEnvelope
-from maildropd.mail.message import header_end, message_id, without
+from maildropd.mail.message import header_end, without
 
 # The line that mbox files, and programs that write them, put before a message.
 _MBOX_LINE = re.compile(rb">?From [^\n]*(?:\n|\Z)")
@@ -29,6 +29,5 @@ def read(head: bytes, recipient_limit: int) -> Draft:
     return Draft(
         reverse_path=said.reverse_path(),
         recipients=recipients(said.recipients(), recipient_limit),
-        message_id=message_id(head, start),
         content=without(head, start, said.fields, FOR_US),
     )

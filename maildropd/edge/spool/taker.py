@@ -17,7 +17,7 @@ from maildropd.edge.spool.bundle import Bundles
 from maildropd.edge.spool.directory import DropDirectory
 from maildropd.edge.spool.door import Door, Surroundings
 from maildropd.edge.spool.failing import Failing
-from maildropd.edge.spool.file import OpenFile
+from maildropd.edge.spool.file import AT_ONCE, OpenFile
 from maildropd.edge.spool.folders import loop
 from maildropd.edge.spool.frames import check as check_frames
 from maildropd.edge.spool.rest import NextLook, Rest
@@ -172,7 +172,7 @@ class Taker:
             else:
                 found = self._admission.submission(file, submitter, key)
                 weight = sight.status.st_size + _RECIPIENT * len(found.recipients)
-                stored = self._store(found)
+                stored = self._store(found, at_hand=file.size <= AT_ONCE)
             self._under_way.add(Named(sight, key), weight, stored)
         finally:
             file.close()
@@ -190,7 +190,10 @@ class Taker:
         done = self._bundles.done(file.sight)
         return self._admission.carried(file.pieces(), submitter, done)
 
-    def _store(self, passed: Submission) -> Future[Stored]:
+    def _store(self, passed: Submission, *, at_hand: bool = False) -> Future[Stored]:
+        """Submit as the spool says; what is at hand has been read already."""
+        if at_hand and not (self._config.verp or self._config.hold):
+            return self._injector.submit(passed)
         verp = DELIMITERS if self._config.verp and passed.reverse_path else ""
         found = replace(
             passed,

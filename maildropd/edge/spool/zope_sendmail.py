@@ -8,7 +8,6 @@ is; a Bcc in it is its writer's will.
 from maildropd.edge.spool.draft import Draft, recipients
 from maildropd.mail.address import addresses, parse_reverse_path
 from maildropd.mail.errors import Malformed
-from maildropd.mail.message import message_id
 
 FROM = b"X-Zope-From:"
 TO = b"X-Zope-To:"
@@ -31,7 +30,6 @@ def read(head: bytes, recipient_limit: int) -> Draft:
     return Draft(
         reverse_path=parse_reverse_path(first),
         recipients=recipients(addresses(second), recipient_limit),
-        message_id=message_id(head, at),
         content=(head[at:],),
     )
 

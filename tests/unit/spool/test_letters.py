@@ -34,7 +34,6 @@ def test_the_message_of_zope_sendmail_is_sent_as_it_is() -> None:
     assert found.reverse_path == "a@x.example"
     assert found.recipients == ("b@x", "c@x")
     assert content(found) == message
-    assert found.message_id == "<1@x>"
 
 
 @pytest.mark.parametrize(
@@ -140,7 +139,6 @@ def test_what_the_originals_wrote_is_read() -> None:
 
         assert found.reverse_path == "a@x.example"
         assert found.recipients in (("b@x.example",), ("b@x.example", "c@x.example"))
-        assert found.message_id == "<fixed@x.example>"
         assert b"X-Zope" not in content(found)
         assert b"X-Actually" not in content(found)
         assert content(found).split(b"\n")[-2] == octets.split(b"\n")[-2]
