@@ -7,7 +7,7 @@ import socket
 import tempfile
 from pathlib import Path
 
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from maildropd.edge.sendmail.arguments import Usage, parse
@@ -24,7 +24,12 @@ from maildropd.policy.alias_file import Alias, entries
 from maildropd.policy.fields import qualified
 from tests.fakes.mail_desk import MailDesk
 
-always = settings(derandomize=True, database=None, deadline=None)
+always = settings(
+    derandomize=True,
+    database=None,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+)
 often = settings(always, max_examples=1000)
 LINES = st.lists(
     st.sampled_from(

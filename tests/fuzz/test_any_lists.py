@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Lists of addresses that Zope's users write: whoever is on one stays on it."""
 
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from maildropd.integrations.zope.addresses import joined, mailboxes, unfolded
@@ -9,7 +9,11 @@ from maildropd.mail.address import parse_list
 from maildropd.mail.errors import BadAddress
 
 same_each_time = settings(
-    derandomize=True, database=None, deadline=None, max_examples=2000
+    derandomize=True,
+    database=None,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+    max_examples=2000,
 )
 
 ADDRESSES = st.sampled_from(

@@ -4,7 +4,7 @@
 import subprocess
 
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from maildropd.edge.spool import maildrophost
@@ -17,7 +17,13 @@ from maildropd.mail.address import unique
 
 EACH = 10_000
 SHELLS = 30  # texts for one shell
-many_times = settings(derandomize=True, database=None, deadline=None, max_examples=EACH)
+many_times = settings(
+    derandomize=True,
+    database=None,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+    max_examples=EACH,
+)
 LOCAL = st.text("abcxyz019.+_=-", min_size=1, max_size=20).filter(
     lambda word: "" not in word.split(".")
 )
@@ -58,7 +64,13 @@ def test_any_text_comes_back_from_a_configuration(value: str) -> None:
     }
 
 
-@settings(derandomize=True, database=None, deadline=None, max_examples=300)
+@settings(
+    derandomize=True,
+    database=None,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+    max_examples=300,
+)
 @given(st.lists(TEXTS, min_size=SHELLS, max_size=SHELLS))
 def test_any_text_is_the_same_to_a_shell(
     tmp_path_factory: pytest.TempPathFactory, values: list[str]

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from maildropd.mail.draft import Recipient
@@ -23,7 +23,12 @@ from maildropd.policy.lines import named
 from tests.fakes.policies import Policies
 from tests.fuzz.places import folder
 
-always = settings(derandomize=True, database=None, deadline=None)
+always = settings(
+    derandomize=True,
+    database=None,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+)
 often = settings(always, max_examples=300)
 HOST = "host.example"
 OWN = "alice@host.example"

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Any message through a queue file of zope.sendmail or repoze.sendmail, and back."""
 
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from maildropd.edge.spool import letters, repoze_sendmail
@@ -10,7 +10,13 @@ from maildropd.mail.address import unique
 from maildropd.mail.errors import MailError
 
 EACH = 10_000
-many_times = settings(derandomize=True, database=None, deadline=None, max_examples=EACH)
+many_times = settings(
+    derandomize=True,
+    database=None,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+    max_examples=EACH,
+)
 LOCAL = st.text("abcxyz019.+_=-", min_size=1, max_size=20).filter(
     lambda text: "" not in text.split(".")
 )

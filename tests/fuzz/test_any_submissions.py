@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from maildropd import api
@@ -24,7 +24,12 @@ from maildropd.mail.envelope import Submitter, Terms
 from tests.fakes.gate import OpenGate
 from tests.fuzz.test_any_doors import cut
 
-always = settings(derandomize=True, database=None, deadline=None)
+always = settings(
+    derandomize=True,
+    database=None,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+)
 often = settings(always, max_examples=1000)
 ten_thousand = settings(always, max_examples=10_000)
 NOWHERE = Path("/nowhere")  # all of it is in memory

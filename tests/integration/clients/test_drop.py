@@ -8,6 +8,7 @@ import socket
 import stat
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -137,10 +138,11 @@ def until_it_waits(pid: int) -> None:
     deadline = time.monotonic() + 30
     while time.monotonic() < deadline:
         state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-        if state == "S" and "socket:" in " ".join(
-            os.readlink(each) for each in Path(f"/proc/{pid}/fd").iterdir()
-        ):
-            return
+        # Before it waits, what it has open comes and goes.
+        with suppress(FileNotFoundError):
+            files = [os.readlink(each) for each in Path(f"/proc/{pid}/fd").iterdir()]
+            if state == "S" and "socket:" in " ".join(files):
+                return
         os.sched_yield()
     raise AssertionError(pid)
 
