@@ -120,11 +120,11 @@ class Host:
     def restarts(self) -> int:
         return int(self.machine.unit(UNIT, "NRestarts"))
 
-    def until_active(self, unit: str = UNIT, within: float = 30) -> None:
+    def until_active(self, unit: str = UNIT, within: float = 60) -> None:
         until(lambda: self.machine.is_active(unit), within=within)
 
     def until_said(
-        self, event_id: str, *, count: int = 1, unit: str = UNIT, within: float = 30
+        self, event_id: str, *, count: int = 1, unit: str = UNIT, within: float = 60
     ) -> list[Entry]:
         """Return the journal's entries of a kind, once there are enough."""
 

@@ -37,7 +37,7 @@ Entry = Mapping[str, str]
 T = TypeVar("T")
 
 
-def until(look: Callable[[], T], *, within: float = 30, every: float = 0.05) -> T:
+def until(look: Callable[[], T], *, within: float = 60, every: float = 0.05) -> T:
     """Look again and again until something true is seen; return it.
 
     The one place where tests wait for another process.
@@ -96,7 +96,7 @@ class Machine:
                 stderr=console,
             )
         self._leader = until(self._find_leader)
-        until(self._is_up, within=60)
+        until(self._is_up, within=120)
 
     def poweroff(self) -> None:
         """Shut down as an operator would; return when it is off."""

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from maildropd.mail.events import MessageAccepted
 from tests.system.host import UNIT, Host
-from tests.system.machine import Entry, Machine
+from tests.system.machine import Entry, Machine, until
 from tests.system.postfix import Delivered
 from tests.system.root import USERS
 
@@ -87,10 +87,17 @@ class Office:
         )
 
     def accepted(self, mail: Delivered) -> list[Entry]:
-        """Return what the journal says of the arrival of a mail."""
-        known = mail.field("Message-ID")
-        found = self.machine.journal(UNIT, f"MESSAGE_ID={MessageAccepted.event_id}")
-        return [each for each in found if each.get("MAILDROP_MESSAGE_ID") == known]
+        """Return what the journal says of the arrival of a mail, once it does."""
+        known, match = (
+            mail.field("Message-ID"),
+            f"MESSAGE_ID={MessageAccepted.event_id}",
+        )
+
+        def look() -> list[Entry]:
+            found = self.machine.journal(UNIT, match)
+            return [each for each in found if each.get("MAILDROP_MESSAGE_ID") == known]
+
+        return until(look, every=0.2)
 
     def uid(self, user: str) -> str:
         return self.machine.run("id", "-u", user).strip()

@@ -46,6 +46,8 @@ def arrived(the_host: Host, the_smarthost: Postfix) -> Sequence[Delivered]:
     the_host.drop(THOUSAND)
     until(lambda: the_smarthost.count() >= COPIES, within=60)
     until(lambda: not the_host.queue())
+    # Read from now on: what is told last comes a moment after.
+    the_host.until_said(MessageDone.event_id, count=len(THOUSAND))
     return the_smarthost.mails()
 
 

@@ -98,7 +98,7 @@ def test_stopped_under_load_it_drains_and_nothing_comes_twice(
     host: Host, smarthost: Postfix
 ) -> None:
     numbers = range(400)
-    host.configure(wait_interval="20ms")
+    host.configure(wait_interval="50ms")
     host.start()
 
     with host.dropping(numbers):
