@@ -6,10 +6,12 @@ unless ``tmp`` has the bit that gives files its group: then the group may read.
 Beyond theirs, a mail is on disk before it gets its name, and the name after.
 """
 
+import errno
 import os
 import random
 import socket
 import stat
+import tempfile
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -33,9 +35,7 @@ class Maildir:
         """Make it, if there is nothing; raise ``NotMaildir`` or ``OSError``."""
         self.path = Path(path)
         if create and not self.path.exists():
-            self.path.mkdir(0o700)
-            for part in _PARTS:
-                (self.path / part).mkdir(0o700)
+            _make(self.path)
         if not all((self.path / part).is_dir() for part in _PARTS):
             raise NotMaildir(f"{path} is not a Maildir folder")
 
@@ -70,6 +70,22 @@ class Maildir:
                     os.fchmod(descriptor, 0o640)
                 return name, descriptor
         raise FileExistsError(f"no name is free in {folder}")
+
+
+def _make(path: Path) -> None:
+    """Make it whole: of two who do so at once, neither meets half of the other's."""
+    aside = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
+    try:
+        for part in _PARTS:
+            (aside / part).mkdir(0o700)
+        os.rename(aside, path)
+    except OSError as error:
+        for part in _PARTS:
+            with suppress(OSError):
+                (aside / part).rmdir()
+        aside.rmdir()
+        if error.errno not in (errno.EEXIST, errno.ENOTEMPTY):
+            raise
 
 
 class Letter:

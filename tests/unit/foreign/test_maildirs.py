@@ -31,6 +31,26 @@ def leave(path: Path, content: bytes = b"") -> Path:
     return letter.path
 
 
+def test_of_two_who_make_a_maildir_at_once_none_meets_half_of_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first mails of two threads: one transaction failed, "not a Maildir"."""
+    mkdir, others = Path.mkdir, [1]
+
+    def with_company(path: Path, made: int = 0o777) -> None:
+        mkdir(path, made)
+        if others.pop() if others else 0:
+            leave(tmp_path / "queue")
+
+    monkeypatch.setattr(Path, "mkdir", with_company)
+
+    leave(tmp_path / "queue")
+
+    assert os.listdir(tmp_path) == ["queue"]
+    assert len(os.listdir(tmp_path / "queue" / "new")) == 2
+    assert mode(tmp_path / "queue") == 0o700
+
+
 def mode(path: Path) -> int:
     return stat.S_IMODE(path.stat().st_mode)
 
