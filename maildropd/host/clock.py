@@ -110,8 +110,8 @@ class SystemClock:
         """Return it as far as this process, or the mark it goes on from, knows."""
         with self._lock:
             skew = self._present_skew()
-            slept = self._up() - self.monotonic()  # less if we are held up between
-            now = self.monotonic()
+            up, now = self._up(), self.monotonic()
+            slept = up - now  # less if we are held up between
             if skew is not None and abs(skew - self._even) > _STEP:
                 self._even, self._disturbed_at = skew, now
             if slept - self._slept > _STEP:
@@ -152,14 +152,14 @@ class SystemClock:
     def _present_skew(self) -> timedelta | None:
         """Return how far the wall clock is ahead; None if we are held up."""
         for _ in range(_GLANCES):
-            before = self.now()
+            before = self._up()
             wall = self.wall()
-            if self.now() - before < _GLANCE:
-                return wall - before
+            if self._up() - before < _GLANCE:
+                return wall - self._began - before
         return None
 
     def _up(self) -> timedelta:
         return self._of(time.CLOCK_BOOTTIME)
 
     def _of(self, clock: int) -> timedelta:
-        return timedelta(microseconds=self._read(clock) // 1000)
+        return timedelta(0, 0, self._read(clock) // 1000)
