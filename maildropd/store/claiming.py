@@ -7,7 +7,6 @@ has to ask for them one by one.
 
 import hashlib
 import sqlite3
-from dataclasses import replace
 from datetime import datetime
 from functools import partial
 
@@ -44,18 +43,18 @@ def claim(
     transaction: Transaction, holder: Holder, limit: int, now: datetime, until: datetime
 ) -> list[Lease]:
     """Lease what is due, message by message, oldest due time first."""
-    at = micros(now)
+    at, end = micros(now), micros(until)
     turns: dict[str, int] = {}
     for turn, queue_id in _due(transaction, holder, limit, at):
         turns.setdefault(queue_id, turn)
     leases = []
     for queue_id, turn in turns.items():
-        wanted = (holder.owner, micros(until), queue_id, at)
-        work = partial(_lease, transaction, wanted, holder, turn)
+        octets = _octets(transaction, holder, QueueId(queue_id))
+        wanted = (holder.owner, end, queue_id, at)
+        work = partial(_lease, transaction, wanted, holder, (turn, octets))
         lease = holder.unreadable.guard(queue_id, work)
         if lease is not None:
-            octets = _octets(transaction, holder, lease.envelope.queue_id)
-            leases.append(lease if octets is None else replace(lease, octets=octets))
+            leases.append(lease)
     return leases
 
 
@@ -84,9 +83,10 @@ def _lease(
     transaction: Transaction,
     wanted: tuple[str, int, str, int],
     holder: Holder,
-    turn: int,
+    known: tuple[int, bytes | None],
 ) -> Lease | None:
     queue_id = wanted[2]
+    turn, octets = known
     row = transaction.execute(MESSAGE, (queue_id,)).fetchone()
     if row is None:  # recipients of nothing; a repair may leave such
         holder.unreadable.add(queue_id, "there is no message for its recipients")
@@ -107,6 +107,7 @@ def _lease(
         give_up=time(row[-1]),
         recipients=tuple(recipients),
         turn=time(turn),
+        octets=octets,
     )
 
 
