@@ -41,6 +41,7 @@ class OpenFile:
         self._directory = directory
         self._sight = sight
         self._done = 0
+        self._head = b""
         try:
             self._descriptor = os.open(sight.name, _FLAGS, dir_fd=directory)
         except OSError as error:
@@ -63,7 +64,7 @@ class OpenFile:
         The first piece nearly always is the whole file.  If it is not even
         the whole head, a larger one is read in its place, not joined to it.
         """
-        head = self._read(AT_ONCE)
+        head, self._head = self._head or self._read(AT_ONCE), b""
         forms = self._custom.forms
         if self._done < self._size and not forms.is_complete(head):
             del head
@@ -73,11 +74,9 @@ class OpenFile:
         return forms.read(head, recipient_limit)
 
     def begins_with(self, octets: bytes) -> bool:
-        """Tell whether these are the first octets."""
-        try:
-            return os.pread(self._descriptor, len(octets), 0) == octets
-        except OSError as error:
-            raise _understood(error) from error
+        """Tell whether these are the first octets; what is read of them is kept."""
+        self._head = self._read(AT_ONCE)
+        return self._head.startswith(octets)
 
     def digest(self) -> str:
         """Return what is the same for the same octets; raise ``MailError``."""
@@ -102,7 +101,7 @@ class OpenFile:
     def rewind(self) -> None:
         """Begin to read anew."""
         os.lseek(self._descriptor, 0, os.SEEK_SET)
-        self._done = 0
+        self._done, self._head = 0, b""
 
     @property
     def sight(self) -> Sight:

@@ -182,6 +182,7 @@ class Taker:
         if not is_bundle:
             file.sight.check_size(self._limits.message_size_limit)
             return
+        file.rewind()
         check_frames(self._breathing(file.pieces()))
         file.rewind()
 
