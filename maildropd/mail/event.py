@@ -89,7 +89,7 @@ class Journal(Protocol):
 
 
 def _shown(value: object) -> object:
-    return value if isinstance(value, (str, Reply)) else _word(value)
+    return value if isinstance(value, (str, int, Reply)) else _word(value)
 
 
 def _word(value: object) -> str:
