@@ -183,12 +183,14 @@ class _Builder:
 
 
 def _limits(relay: RelayConfig) -> LaneLimits:
+    # Who is to be asked slowly is not asked by several at once for one message.
+    together = 0 if relay.wait_interval else relay.max_recipients
     return LaneLimits(
         max_connections=relay.max_connections,
         idle_timeout=relay.idle_timeout,
         depth=_depth(relay),
         rate=relay.rate,
-        max_recipients=relay.max_recipients,
+        max_recipients=together,
     )
 
 

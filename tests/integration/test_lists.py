@@ -169,6 +169,24 @@ def test_recipients_go_as_many_at_a_time_as_was_said(
     assert sorted(named) == sorted(NAMES)
 
 
+def test_a_message_to_many_takes_one_connection_where_the_server_wants_it_slow(
+    tmp_path: Path, server: SmtpServer
+) -> None:
+    daemon = DaemonProcess(tmp_path, server.port)
+    with (tmp_path / "maildropd.conf").open("a") as file:
+        slow = "max_recipients = 10\nwait_interval = 10ms\n"
+        file.write(f"{MINE}[relay smarthost]\n{slow}")
+    daemon.start()
+    try:
+        sendmail(daemon, "-f", SENDER, "--", *NAMES)
+        daemon.wait_for("RecipientDelivered", 25)
+    finally:
+        daemon.stop()
+
+    assert [len(taken.recipients) for taken in server.delivered] == [10, 10, 5]
+    assert server.connections == 1
+
+
 def test_a_null_sender_cannot_have_return_addresses(
     tmp_path: Path, server: SmtpServer
 ) -> None:
