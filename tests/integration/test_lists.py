@@ -150,18 +150,22 @@ def test_a_bounce_of_a_list_says_by_its_address_whom_it_is_about(
     assert returned == [("bounces+u1=example.net@lists.example.org",)]
 
 
-def test_recipients_go_as_many_at_a_time_as_was_said(
-    tmp_path: Path, server: SmtpServer
-) -> None:
-    daemon = DaemonProcess(tmp_path, server.port)
-    with (tmp_path / "maildropd.conf").open("a") as file:
-        file.write(f"{MINE}[relay smarthost]\nmax_recipients = 10\n")
+def send_ten_at_a_time(folder: Path, server: SmtpServer, more: str = "") -> None:
+    daemon = DaemonProcess(folder, server.port)
+    with (folder / "maildropd.conf").open("a") as file:
+        file.write(f"{MINE}[relay smarthost]\nmax_recipients = 10\n{more}")
     daemon.start()
     try:
         sendmail(daemon, "-f", SENDER, "--", *NAMES)
         daemon.wait_for("RecipientDelivered", 25)
     finally:
         daemon.stop()
+
+
+def test_recipients_go_as_many_at_a_time_as_was_said(
+    tmp_path: Path, server: SmtpServer
+) -> None:
+    send_ten_at_a_time(tmp_path, server)
 
     counts = sorted(len(taken.recipients) for taken in server.delivered)
     assert counts == [5, 10, 10]
@@ -172,16 +176,7 @@ def test_recipients_go_as_many_at_a_time_as_was_said(
 def test_a_message_to_many_takes_one_connection_where_the_server_wants_it_slow(
     tmp_path: Path, server: SmtpServer
 ) -> None:
-    daemon = DaemonProcess(tmp_path, server.port)
-    with (tmp_path / "maildropd.conf").open("a") as file:
-        slow = "max_recipients = 10\nwait_interval = 10ms\n"
-        file.write(f"{MINE}[relay smarthost]\n{slow}")
-    daemon.start()
-    try:
-        sendmail(daemon, "-f", SENDER, "--", *NAMES)
-        daemon.wait_for("RecipientDelivered", 25)
-    finally:
-        daemon.stop()
+    send_ten_at_a_time(tmp_path, server, "wait_interval = 10ms\n")
 
     assert [len(taken.recipients) for taken in server.delivered] == [10, 10, 5]
     assert server.connections == 1
