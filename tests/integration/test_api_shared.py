@@ -103,7 +103,7 @@ def test_a_child_holds_no_connection_of_its_parents(
     gone = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
 
     assert gone >= 1
-    assert running.count("MessageAccepted") == 1
+    assert len(running.wait_for("MessageAccepted")) == 1
 
 
 def _submits(door: api.Door) -> None:
