@@ -77,10 +77,13 @@ class LeftAlone:
         return known.sight
 
     def forget(self, name: bytes) -> None:
-        """Look at it anew: something happened to it."""
+        """Look at it anew: something happened to it, perhaps before the last look.
+
+        What was said of it then is not said again, unless it is another by now.
+        """
         known = self._known.get(name)
         if known and not known.stored and not known.sight.is_directory:
-            del self._known[name]
+            known.again, known.pause = timedelta(0), _FIRST
 
     def round_ended(self) -> None:
         """Forget what the last look through the whole directory did not meet."""

@@ -14,9 +14,12 @@ import pytest
 
 from maildropd.config.model import QueueConfig, Size
 from maildropd.edge.spool import left
+from maildropd.edge.spool.sight import Sight
 from maildropd.mail.errors import TooLarge
 from maildropd.mail.events import FileLeftAlone, MessageQuarantined
 from maildropd.mail.service_events import InternalError
+from tests.fakes.clock import FakeClock
+from tests.fakes.journal import FakeJournal
 from tests.unit.spool.stage import CONTENT, MAIL, POLL, Stage
 
 
@@ -287,3 +290,25 @@ def test_a_file_from_beyond_all_calendars_stops_no_spool(seconds: int) -> None:
         assert f"change:  {seconds} seconds from 1970" in reason.read_text()
         assert stage.journal.of(InternalError) == []
         stage.close()
+
+
+def test_of_a_file_that_stays_is_told_once_though_the_kernel_is_late(
+    tmp_path: Path,
+) -> None:
+    """A poll has met it already when its writer's end is reported."""
+    (tmp_path / "bad").write_bytes(b"no mail\n")
+    journal = FakeJournal()
+    alone = left.LeftAlone("drop", journal, FakeClock())
+    sight = Sight(b"bad", (tmp_path / "bad").stat())
+    alone.tell(sight, "it cannot be set aside")
+    alone.rest(sight)
+    assert alone.rests(sight)
+
+    alone.forget(b"bad")
+
+    assert not alone.rests(sight)
+    alone.tell(sight, "it cannot be set aside")
+    assert len(journal.of(FileLeftAlone)) == 1
+    (tmp_path / "bad").write_bytes(b"no mail either\n")
+    alone.tell(Sight(b"bad", (tmp_path / "bad").stat()), "it cannot be set aside")
+    assert len(journal.of(FileLeftAlone)) == 2
