@@ -5,9 +5,12 @@ An endpoint may hand out a new refresh token with each access token, and take
 the old one no more: what is lost here, a person has to get anew.
 """
 
+import fcntl
 import hashlib
 import json
-from collections.abc import Sequence
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -41,6 +44,19 @@ class TokenState:
         said = json.dumps([*origin, first]).encode()
         self.origin = hashlib.sha256(said).hexdigest()
 
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Have nobody else renew it meanwhile, as who was before a reload may.
+
+        Where no lock can be had, on a full disk, say, there is none.
+        """
+        descriptor = self._locked()
+        try:
+            yield
+        finally:
+            if descriptor is not None:
+                os.close(descriptor)
+
     def load(self) -> Kept:
         """Return what was kept, or what there is to begin with."""
         try:
@@ -65,6 +81,18 @@ class TokenState:
         }
         durable.make_directory(self._path.parent, 0o700)
         durable.replace(self._path, [json.dumps(said).encode() + b"\n"], 0o600)
+
+    def _locked(self) -> int | None:
+        lock = self._path.with_name(f"{self._path.name}.lock")
+        flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+        with suppress(OSError), ExitStack() as undo:
+            durable.make_directory(self._path.parent, 0o700)
+            descriptor = os.open(lock, flags, 0o600)
+            undo.callback(os.close, descriptor)
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            undo.pop_all()
+            return descriptor
+        return None
 
 
 def _kept(said: dict[str, Any]) -> Kept:

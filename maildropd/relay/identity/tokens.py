@@ -84,7 +84,7 @@ class RenewedTokens:
 
     def token(self, alive: Alive) -> str:
         """Return the present one, or a new one if it ends soon."""
-        alive(_LIMIT)
+        alive(2 * _LIMIT)  # another may be at it, by the former configuration
         with self._lock:
             if self._present is None:
                 self._recall()
@@ -92,7 +92,8 @@ class RenewedTokens:
             if found and now < found.renew:
                 return found.text
             if self._clock.monotonic() >= self._again:
-                self._renew()
+                with self._state.alone():
+                    self._renew()
                 found = self._present
             if found and now < found.ends:
                 return found.text

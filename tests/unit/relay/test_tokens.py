@@ -38,9 +38,11 @@ class Source:
         self.trouble: TokenTrouble | None = None
         self.rotates = False
         self.lives = HOUR
+        self.takes: Callable[[], object] = lambda: None
 
     def ask(self, refresh_token: str) -> Answer:
         self.asked.append(refresh_token)
+        self.takes()
         if self.trouble:
             raise self.trouble
         number = len(self.asked)
@@ -108,6 +110,26 @@ def test_many_connections_make_one_request(stage: Stage) -> None:
 
     assert stage.source.asked == ["first"]
     assert found == ["token-1"] * 10
+
+
+def test_after_a_reload_two_configurations_make_one_request(stage: Stage) -> None:
+    """Where tokens rotate, the second was told that access was revoked."""
+    second, found, twice = stage.fresh(), list[str](), threading.Event()
+    other = threading.Thread(target=lambda: found.append(second.token(alive)))
+
+    def slowly() -> None:
+        if len(stage.source.asked) > 1:
+            twice.set()
+        else:
+            other.start()
+            twice.wait(0.3)  # long enough for the second to ask, too
+
+    stage.source.takes = slowly
+    found.append(stage.token())
+    other.join(10)
+
+    assert found == ["token-1", "token-1"]
+    assert stage.source.asked == ["first"]
 
 
 def test_many_connections_fail_by_one_request(stage: Stage) -> None:
