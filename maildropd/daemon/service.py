@@ -206,12 +206,12 @@ class Service:
         self._begin()
 
     def _begin(self) -> None:
-        """Start the spools that wait for it; out of descriptors, try again later."""
+        """Start the spools that wait; short of descriptors or threads, later."""
         waiting, self._waiting = self._waiting, ()
         for intake in waiting:
             try:
                 intake.start()
-            except OSError as error:
+            except (OSError, RuntimeError) as error:
                 self._waiting += (intake,)
                 what = InternalError(where="a spool", error=repr(error), traceback="")
                 self._journal.emit(what)

@@ -66,12 +66,16 @@ class Pickup:
         self._stopping = threading.Event()
 
     def start(self) -> None:
-        """Begin to take mail."""
+        """Begin to take mail; ``RuntimeError``: there is no thread to be had."""
         self._watch = self._make_watch()
-        self._thread = threading.Thread(
-            target=self._run, name=loop(self._config), daemon=True
-        )
-        self._thread.start()
+        name = loop(self._config)
+        thread = threading.Thread(target=self._run, name=name, daemon=True)
+        try:
+            thread.start()
+        except RuntimeError:
+            self._watch.close()
+            raise
+        self._thread = thread
 
     def stop(self) -> None:
         """Take no more files, bring what was read to its end, then return.

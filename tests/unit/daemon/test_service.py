@@ -262,14 +262,13 @@ def test_what_fails_just_after_mail_flows_still_drains() -> None:
 class Spool:
     """A way in that fails to start so many times."""
 
-    def __init__(self, failures: int) -> None:
-        self.failures = failures
+    def __init__(self, *failures: Exception) -> None:
+        self.failures = [*failures]
         self.started = threading.Event()
 
     def start(self) -> None:
-        self.failures -= 1
-        if self.failures >= 0:
-            raise OSError("too many open files")
+        if self.failures:
+            raise self.failures.pop()
         self.started.set()
 
     def stop(self) -> None:
@@ -279,10 +278,15 @@ class Spool:
         return {}
 
 
-def test_a_spool_that_cannot_start_is_started_later_and_holds_up_no_other() -> None:
+@pytest.mark.parametrize(
+    "trouble", [OSError("too many open files"), RuntimeError("can't start new thread")]
+)
+def test_a_spool_that_cannot_start_is_started_later_and_holds_up_no_other(
+    trouble: Exception,
+) -> None:
     """Out of descriptors at a reload: its mail waited until the next restart."""
     desk = Desk()
-    slow, quick = Spool(failures=2), Spool(failures=0)
+    slow, quick = Spool(trouble, trouble), Spool()
     desk.service._engine = replace(desk.service._engine, intakes=(slow, quick))
     seen: list[bool] = []
 

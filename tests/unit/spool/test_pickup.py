@@ -86,6 +86,27 @@ def test_a_missing_directory_is_made_closed_to_others(live: Live) -> None:
     assert live.config.path.stat().st_mode & 0o777 == 0o700
 
 
+def test_a_spool_without_a_thread_can_be_stopped_and_begun_again(
+    live: Live, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A reload on a host out of threads, and the end of the daemon failed, too."""
+
+    def refused(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", refused)
+        with pytest.raises(RuntimeError):
+            live.start()
+    assert live.pickup
+    live.pickup.stop()
+
+    live.pickup.start()
+    live.around.journal.wait_for(SpoolWatched)
+    live.drop("one")
+    live.wait_for()
+
+
 def test_mail_that_is_dropped_is_taken_at_once(live: Live) -> None:
     live.start()
 
