@@ -15,7 +15,7 @@ from maildropd.relay.smtp import SmtpTransport
 from tests.fakes.smtp_server import SmtpServer
 
 CONTENT = b"Subject: hello\n\nHow do you do?\n"
-SOON = timedelta(seconds=0.3)  # a limit that is meant to run out
+SOON = timedelta(seconds=1)  # a limit that is meant to run out
 LONG = timedelta(seconds=20)  # a limit that is not
 
 
