@@ -6,7 +6,7 @@ from time import monotonic
 
 from maildropd.host.command import LATE, MISSING, run
 
-SHORT = timedelta(milliseconds=300)
+SHORT = timedelta(seconds=1)
 LONG = timedelta(seconds=30)
 
 
