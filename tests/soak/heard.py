@@ -19,6 +19,7 @@ class Heard:
         self.delivered: Counter[str] = Counter()  # recipients
         self.delivered_at: dict[str, float] = {}  # recipients: when, first
         self.in_doubt: Counter[str] = Counter()  # recipients
+        self.failed: set[str] = set()  # recipients
         self.quarantined = 0
         self.left_alone: set[str] = set()  # file names, since the last start
         self.lost = 0  # events
@@ -29,6 +30,8 @@ class Heard:
             "MessageAccepted": self._accepted,
             "RecipientDelivered": self._delivered,
             "RecipientInDoubt": self._doubted,
+            "RecipientFailed": self._failed,
+            "RecipientExpired": self._failed,
             "MessageDone": self._gone,
             "MessageRemoved": self._gone,
             "MessageQuarantined": self._quarantined,
@@ -65,6 +68,9 @@ class Heard:
 
     def _doubted(self, event: Event) -> None:
         self.in_doubt[event["MAILDROP_RECIPIENT"]] += 1
+
+    def _failed(self, event: Event) -> None:
+        self.failed.add(event["MAILDROP_RECIPIENT"])
 
     def _gone(self, event: Event) -> None:
         self.waiting.pop(event["MAILDROP_QUEUE_ID"], None)

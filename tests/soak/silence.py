@@ -50,9 +50,11 @@ def _overstated(books: Books, accounts: Mapping[str, Account]) -> Iterator[str]:
 def _unsaid(books: Books, accounts: Mapping[str, Account]) -> Mapping[str, float]:
     """Return the messages whose delivery was not told, and when it was."""
     gone = books.removed.keys() | books.perhaps_removed
+    # The server had it, said nothing, and refused it when it came again.
+    told = books.heard.failed & books.heard.in_doubt.keys()
     found: dict[str, float] = {}
     for recipient, account in accounts.items():
-        if account.copies and not account.queued:
+        if account.copies and not account.queued and recipient not in told:
             last = max(account.copies, key=lambda taken: taken.at)
             if not books.heard.delivered[recipient] and last.key not in gone:
                 found[last.key] = last.at

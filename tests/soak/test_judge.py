@@ -194,6 +194,7 @@ def stored_twice(world: World) -> None:
 
 def delivered_in_silence(world: World) -> None:
     world.books.heard.delivered.clear()
+    world.books.heard.failed.update(ONE.recipients)
 
 
 def said_and_not_done(world: World) -> None:
@@ -340,6 +341,11 @@ def in_doubt(world: World) -> None:
         world.say("RecipientInDoubt", RECIPIENT=recipient)
 
 
+def in_doubt_and_then_refused(world: World) -> None:
+    delivered_in_silence(world)
+    in_doubt(world)
+
+
 def killed_in_flight(world: World) -> None:
     world.books.heard.delivered_at = dict.fromkeys(ONE.recipients, 30.5)
     world.kill(10.2, 1)
@@ -375,6 +381,7 @@ REASONS = (
     written_over,
     swallowed,
     in_doubt,
+    in_doubt_and_then_refused,
     killed_in_flight,
     killed_and_in_doubt,
     a_kill_left_an_orphan,
