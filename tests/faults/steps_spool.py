@@ -76,9 +76,8 @@ class TellingDoor:
         self._say = say
 
     def submit(self, submission: Submission) -> "Future[Stored]":
-        future = self._injector.submit(submission)
-        self._say("read")
-        return future
+        self._say("read")  # first: after it another thread may come to the last call
+        return self._injector.submit(submission)
 
     def forget_keys(self, keys: Sequence[str]) -> "Future[None]":
         forgotten: Future[None] = self._keys.forget_keys(keys)
