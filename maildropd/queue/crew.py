@@ -41,7 +41,7 @@ class Crew:
     def __init__(self, most: int, clock: Clock) -> None:
         """Begin with nobody."""
         self.size = 0
-        self.idle = 0
+        self.idle = 0  # of these; they wait for work, or are on their way to it
         self.lent = 0  # connections beside those of the threads
         self.room = min(most, _FIRST)
         self._most = most
@@ -60,10 +60,20 @@ class Crew:
         return list(self._open.values())
 
     def hire(self, waiting: int) -> bool:
-        """Count one more if there is work and room for one; tell whether."""
+        """Count one more if there is work and room for one; tell whether.
+
+        It is idle until it has something, so that for what it comes for nobody
+        else is hired.
+        """
         hired = self.calls(waiting)
         self.size += hired
+        self.idle += hired
         return hired
+
+    def not_hired(self) -> None:
+        """Take back that one was counted."""
+        self.size -= 1
+        self.idle -= 1
 
     def calls(self, waiting: int) -> bool:
         """Tell whether there is work and room for one more."""

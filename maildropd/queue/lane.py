@@ -104,7 +104,7 @@ class Lane:
     def not_hired(self) -> None:
         """The thread asked for cannot be had; those at work go on."""
         with self._roster.changed:
-            self._roster.crew.size -= 1
+            self._roster.crew.not_hired()
 
     def stranded(self) -> bool:
         """Tell whether leases wait here, and a thread more is to come for them.
@@ -143,9 +143,7 @@ class Lane:
 
     def abort(self) -> None:
         """Break off all connections, whatever they are doing."""
-        with self._roster.changed:
-            transports = self._roster.crew.transports
-        for transport in transports:
+        for transport in self._roster.transports():
             transport.abort()
 
     def work(
@@ -159,8 +157,8 @@ class Lane:
             self._roster.crew.enter(name, transport)
         try:
             books = Books(self.attempt, clock, alive)
-            promised = None
-            while lease := self._roster.take(promised, alive, books.close):
+            lease = self._roster.first(alive)
+            while lease:
                 alive(timedelta(0))
                 promised = self._roster.promise()
                 verdicts = self._deliver(Errand(lease, promised), transport, alive)
@@ -169,6 +167,7 @@ class Lane:
                 books.enter(verdicts, more=promised is not None)
                 if self._wants_manager(verdicts):
                     finished()
+                lease = self._roster.take(promised, alive, books.close)
             books.close()
         finally:
             with self._roster.changed:

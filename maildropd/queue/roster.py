@@ -14,7 +14,7 @@ from maildropd.host.clock import Clock
 from maildropd.queue.backlog import Backlog
 from maildropd.queue.crew import STUCK, Crew, LaneLimits
 from maildropd.queue.throttle import Throttle
-from maildropd.relay.base import Alive
+from maildropd.relay.base import Alive, Transport
 from maildropd.store.base import Lease
 
 
@@ -31,6 +31,11 @@ class Roster:
         self._clock = clock
         self._throttle = Throttle(limits.rate, clock) if limits.rate else None
 
+    def first(self, alive: Alive) -> Lease | None:
+        """Return what a thread is to begin with; it is idle since it was hired."""
+        with self.changed:
+            return self._awaited(alive)
+
     def take(
         self, promised: Lease | None, alive: Alive, settle: Callable[[], None]
     ) -> Lease | None:
@@ -45,10 +50,8 @@ class Roster:
                     return lease
         settle()
         with self.changed:
-            until = self._clock.monotonic() + self._limits.idle_timeout
-            lease = self._awaited(until, alive)
-            self.crew.stirred()
-            return lease
+            self.crew.idle += 1
+            return self._awaited(alive)
 
     def promise(self) -> Lease | None:
         """Return what the thread is to do next, unless somebody idle can now."""
@@ -86,11 +89,16 @@ class Roster:
         with self.changed:
             return self.crew.room if self.crew.turned_away(number) else None
 
+    def transports(self) -> list[Transport]:
+        """Return the connections of all."""
+        with self.changed:
+            return self.crew.transports
+
     def _promised(self, promised: Lease, now: timedelta) -> Lease | None:
         return None if self.retired else self.backlog.take(now, promised)
 
-    def _awaited(self, until: timedelta, alive: Alive) -> Lease | None:
-        self.crew.idle += 1
+    def _awaited(self, alive: Alive) -> Lease | None:
+        until = self._clock.monotonic() + self._limits.idle_timeout
         try:
             while not self._is_next(now := self._clock.monotonic()):
                 left = self._pause(until - now)
@@ -100,6 +108,7 @@ class Roster:
                 self.changed.wait(left.total_seconds())
         finally:
             self.crew.idle -= 1
+            self.crew.stirred()
         if self.retired:
             return None
         if self._throttle:

@@ -43,6 +43,10 @@ class FakeRelay:
             self.open += 1
         return FakeTransport(self)
 
+    def closed(self) -> None:
+        with self._lock:
+            self.open -= 1
+
     def carry(self, delivery: Delivery, aborted: threading.Event) -> None:
         content = b"".join(delivery.content()) if self.reads else b""
         with self._lock:
@@ -73,7 +77,7 @@ class FakeTransport:
         return self._relay.script(delivery)
 
     def close(self) -> None:
-        self._relay.open -= 1
+        self._relay.closed()
 
     def abort(self) -> None:
         self._aborted.set()

@@ -206,6 +206,21 @@ def test_no_thread_more_is_hired_for_a_connection_that_is_lent() -> None:
     assert roster.crew.hire(waiting=10)
 
 
+def test_for_one_message_one_thread_is_hired_however_long_it_takes_to_come() -> None:
+    """A list went over one connection: three threads had come for its one message."""
+    roster = Roster(LIMITS, FakeClock())
+    mail = lease(1)
+    roster.backlog.add(mail)
+    assert roster.crew.hire(waiting=1)
+
+    assert not roster.crew.hire(waiting=1)
+    assert roster.crew.hire(waiting=2)
+    roster.crew.not_hired()
+    assert roster.first(alive) is mail
+    assert (roster.crew.size, roster.crew.idle) == (1, 0)
+    assert roster.crew.hire(waiting=1)
+
+
 def test_where_mail_goes_at_a_rate_nothing_is_lent() -> None:
     limits = replace(LIMITS, rate=Rate(amount=60, period=timedelta(minutes=1)))
 
