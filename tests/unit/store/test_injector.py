@@ -104,7 +104,7 @@ def test_a_message_at_the_limit_passes_and_one_beyond_it_does_not(
 
 
 def test_more_recipients_than_the_limit_are_refused_unread(
-    injector: Injector, accepted: Calls
+    injector: Injector, store: SqliteStore, accepted: Calls
 ) -> None:
     injector.configure(QueueConfig(recipient_limit=2), None)
     injector.submit(submission("a@x", "b@x")).result(WAIT)
@@ -116,6 +116,7 @@ def test_more_recipients_than_the_limit_are_refused_unread(
     with pytest.raises(TooManyRecipients, match="more than 2 recipients") as caught:
         beyond.result(WAIT)
     assert (caught.value.reply.code, caught.value.reply.status) == (550, "5.5.3")
+    store.close()
     assert accepted.count == 1
 
 
