@@ -138,8 +138,8 @@ class Lane:
 
     def successor(self) -> "Lane":
         """Return a lane without threads that knows of the route what this one does."""
-        others = (self.attempt, self._transports)
-        return Lane(self._limits, self.breaker, self._route, *others)
+        known = (self._limits, self.breaker, self._route)
+        return Lane(*known, self.attempt, self._transports)
 
     def abort(self) -> None:
         """Break off all connections, whatever they are doing."""
@@ -152,12 +152,13 @@ class Lane:
         """Deliver until there is nothing to do or the lane retires; a thread's body."""
         alive = partial(_beat, heartbeats, name)
         clock, journal = self.breaker.clock, self.attempt.journal
-        transport = Spread(self._transports, self._places, clock, journal)
-        with self._roster.changed:
-            self._roster.crew.enter(name, transport)
-        try:
+        with ExitStack() as undo:
+            undo.callback(self.not_hired)  # without memory it never came
+            transport = Spread(self._transports, self._places, clock, journal)
             books = Books(self.attempt, clock, alive)
-            lease = self._roster.first(alive)
+            undo.pop_all()
+        try:
+            lease = self._roster.first(name, transport, alive)
             while lease:
                 alive(timedelta(0))
                 promised = self._roster.promise()
@@ -170,9 +171,7 @@ class Lane:
                 lease = self._roster.take(promised, alive, books.close)
             books.close()
         finally:
-            with self._roster.changed:
-                self._roster.crew.leave(name)
-                self._roster.changed.notify_all()
+            self._roster.leave(name)
             transport.close()
             heartbeats.rest(name)
             finished()

@@ -226,10 +226,11 @@ class Manager:
     def _hire(self, lane: Lane) -> None:
         name = f"relay-{next(self._names)}"
         values = (name, self._heartbeats, self.wake)
-        worker = threading.Thread(target=lane.work, args=values, name=name, daemon=True)
+        work = lane.work
         try:
+            worker = threading.Thread(target=work, args=values, name=name, daemon=True)
             worker.start()
-        except RuntimeError:  # no more threads to be had
+        except (RuntimeError, MemoryError):  # no more threads to be had
             lane.not_hired()
             raise
         self._workers = [*self._working(), worker]

@@ -31,10 +31,17 @@ class Roster:
         self._clock = clock
         self._throttle = Throttle(limits.rate, clock) if limits.rate else None
 
-    def first(self, alive: Alive) -> Lease | None:
-        """Return what a thread is to begin with; it is idle since it was hired."""
+    def first(self, name: str, transport: Transport, alive: Alive) -> Lease | None:
+        """Let a thread in, idle since it was hired; return what it is to begin with."""
         with self.changed:
+            self.crew.enter(name, transport)
             return self._awaited(alive)
+
+    def leave(self, name: str) -> None:
+        """Let a thread and its connection go; another may have its place."""
+        with self.changed:
+            self.crew.leave(name)
+            self.changed.notify_all()
 
     def take(
         self, promised: Lease | None, alive: Alive, settle: Callable[[], None]

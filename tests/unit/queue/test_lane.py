@@ -11,7 +11,7 @@ import pytest
 from maildropd.mail.events import MessageDone
 from maildropd.mail.outcome import Outcome
 from maildropd.relay.base import Delivery
-from tests.fakes.transport import accept
+from tests.fakes.transport import FakeTransport, accept
 from tests.unit.queue.desk import Desk
 
 
@@ -20,6 +20,29 @@ def desk(tmp_path: Path) -> Iterator[Desk]:
     desk = Desk(tmp_path)
     yield desk
     desk.stop()
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_thread_without_memory_for_a_connection_leaves_its_mail_to_the_next(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It counted for ever as one that comes, and one mail alone waited for it."""
+    shortages = [MemoryError() for _ in range(5)]
+    transport = desk.relay.transport
+
+    def short() -> FakeTransport:
+        if shortages:
+            raise shortages.pop()
+        return transport()
+
+    monkeypatch.setattr(desk.relay, "transport", short)
+    desk.manager.reroute(desk.routing())
+    desk.add("r@example.net")
+
+    desk.start()
+
+    desk.journal.wait_for(MessageDone)
+    assert shortages == []
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")

@@ -11,6 +11,7 @@ from maildropd.queue.crew import STUCK, Crew, LaneLimits
 from maildropd.queue.roster import Roster
 from maildropd.store.base import Lease, LeasedRecipient
 from tests.fakes.clock import FakeClock
+from tests.fakes.transport import FakeRelay
 
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
 ZERO = timedelta(0)
@@ -216,7 +217,7 @@ def test_for_one_message_one_thread_is_hired_however_long_it_takes_to_come() -> 
     assert not roster.crew.hire(waiting=1)
     assert roster.crew.hire(waiting=2)
     roster.crew.not_hired()
-    assert roster.first(alive) is mail
+    assert roster.first("relay-1", FakeRelay().transport(), alive) is mail
     assert (roster.crew.size, roster.crew.idle) == (1, 0)
     assert roster.crew.hire(waiting=1)
 
