@@ -230,9 +230,9 @@ class Manager:
         try:
             worker = threading.Thread(target=work, args=values, name=name, daemon=True)
             worker.start()
-        except (RuntimeError, MemoryError):  # no more threads to be had
+        except (RuntimeError, MemoryError) as error:
             lane.not_hired()
-            raise
+            raise RuntimeError("no more threads to be had") from error
         self._workers = [*self._working(), worker]
 
     def _retire(self, attempt: Attempt) -> None:

@@ -203,8 +203,9 @@ def test_a_broken_route_with_nothing_left_to_send_costs_no_time(
     assert not spun.wait(1)
 
 
+@pytest.mark.parametrize("error", [RuntimeError("can't start"), MemoryError()])
 def test_mail_waits_for_a_thread_when_the_system_has_none_to_spare(
-    desk: Desk, monkeypatch: pytest.MonkeyPatch
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
     """Out of threads for a moment: nothing may stay leased without a hand on it."""
     refusals = count(1)
@@ -212,7 +213,7 @@ def test_mail_waits_for_a_thread_when_the_system_has_none_to_spare(
 
     def refused(thread: threading.Thread) -> None:
         if thread.name.startswith("relay-") and next(refusals) <= 3:
-            raise RuntimeError("can't start new thread")
+            raise error
         start(thread)
 
     monkeypatch.setattr(threading.Thread, "start", refused)
