@@ -62,7 +62,7 @@ def check_address(address: str) -> None:
 def _check_nobody_is_skipped(words: str, found: tuple[str, ...]) -> None:
     """What looks like an address is one of those found; nothing was mended."""
     assert not found or not _STRAY.search(words.strip(" \t\r\n"))
-    odd = set(words) & set('"()[]:\\') or re.search(r"[ \t][.@]|[.@][ \t]", words)
+    odd = set(words) & set('"()[]:\\') or re.search(r"\s[.@]|[.@]\s", words)
     if words.isascii() and not odd:  # and with no blank about a dot
         for word in _LOOKS_LIKE_ONE.findall(words):
             plain = word.removesuffix(".")
