@@ -227,7 +227,8 @@ def _rubbish(books: Books, remains: Remains) -> Iterator[str]:
         if times != (kind != "directory"):
             yield f"{name} ({kind}): {times} times in the quarantine"
     for name in there:
-        yield f"in the quarantine, and nobody knows why: {name or names}"
+        odd = name or [each for each in names if "bad" not in each]
+        yield f"in the quarantine, and nobody knows why: {odd}"
     for name in names:
         if f"{name}.reason" not in remains.quarantine:
             yield f"in the quarantine without a reason: {name}"

@@ -58,9 +58,13 @@ class Writers:
         begun = letter(self._seed, int(number), size)
         place = self.place(spool, int(number))
         try:
+            # A lock of root counts beside a file of anybody, one of another owner
+            # does not: the file gets its owner under the one, then the lock does.
             if manner == "locked":
-                os.close(_open(place + b".lck", begun.uid))
+                os.close(_open(place + b".lck", 0))
             descriptor = _open(_aside(place, manner), begun.uid)
+            if manner == "locked":
+                os.chown(place + b".lck", begun.uid, -1)
         except OSError:  # no room: this writer gives up
             _remove(place + b".lck")
             return
