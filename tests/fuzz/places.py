@@ -21,9 +21,12 @@ def folder() -> Path:
 
 @contextmanager
 def surroundings() -> Iterator[dict[str, str]]:
-    """Give an environment whose folders go with it: libFuzzer ends without a word."""
+    """Give an environment whose folders go with it: libFuzzer ends without a word.
+
+    Sets have one order in it, or a search would reach other code each time.
+    """
     made = folder()
     try:
-        yield {**os.environ, _GIVEN: str(made)}
+        yield {**os.environ, _GIVEN: str(made), "PYTHONHASHSEED": "0"}
     finally:
         shutil.rmtree(made)

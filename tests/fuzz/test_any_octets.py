@@ -58,6 +58,17 @@ def test_a_search_finds_no_octets_that_break(parser: str, tmp_path: Path) -> Non
     assert int(runs[1]) > FEW
 
 
+def test_a_search_goes_the_same_way_each_time(tmp_path: Path) -> None:
+    ways = []
+    for turn in ("once", "again"):
+        search = command("addresses", tmp_path / turn, seconds=60, seed=1, runs=1000)
+        said = searched(search).stderr
+        ways.append(re.findall(r"^#\d+\t.*cov: \d+ ft: \d+", said, re.MULTILINE))
+
+    assert len(ways[0]) > FEW // 2
+    assert ways[0] == ways[1]
+
+
 def test_a_search_finds_what_is_broken(tmp_path: Path) -> None:
     """Or it would be green whatever happens."""
     search = command("broken", tmp_path, seconds=60, seed=1)
