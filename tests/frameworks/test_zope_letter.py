@@ -154,6 +154,16 @@ def test_names_in_octets_are_encoded_as_well(host: Recording, text: Any) -> None
     assert "<f@x.org>" in host.header
 
 
+def test_an_address_in_a_comment_is_none(host: Recording) -> None:
+    host.send("To: J\xf6rg <a@x.org> (once <j\xf6rg@x.org>)\n\nx", mfrom="f@x.org")
+
+    ((sender, recipients, content),) = host.sent
+    assert prepare(content, sender, recipients).recipients == ("a@x.org",)
+    (found,) = host.message["To"].addresses
+    assert (found.display_name, found.addr_spec) == ("J\xf6rg", "a@x.org")
+    assert host.header.isascii()
+
+
 def test_an_address_that_is_not_ascii_stays_as_it_is(host: Recording) -> None:
     host.send(TEXT, "j\xfc@ex\xe4mple.net")
 

@@ -25,7 +25,9 @@ ADDRESSES = st.sampled_from(
 NAMES = st.sampled_from(
     ["", "J\xfc", '"Q, R"', '"a\\"b"', "A (c, d)", "\u0416\u0416", '"\xfc; x"', "Mr. X"]
 )
-COMMENTS = st.sampled_from(["", " (c)", " (\xfc)", " (a, b)", " (a; b:)"])
+COMMENTS = st.sampled_from(
+    ["", " (c)", " (\xfc)", " (a, b)", " (a; b:)", " (\xfc <g@x.org>)", " (<) (\xfc)"]
+)
 BETWEEN = st.sampled_from([", ", ",", "; ", ",, ", ",\n ", " ,\r\n\t", ";"])
 
 

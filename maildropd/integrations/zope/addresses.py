@@ -21,7 +21,7 @@ _SIGN = re.compile(
 )
 _FOLD = re.compile(r"(?:\r\n|\r|\n)(?=[ \t])")
 _PARENTHESIS = re.compile(r"\\.|[()]", re.DOTALL)
-_COMMENT = re.compile(r"\((.*)\)", re.DOTALL)
+_COMMENT = re.compile(r"\(.*\)", re.DOTALL)
 _ESCAPED = re.compile(r"\\(.)", re.DOTALL)
 
 
@@ -91,14 +91,19 @@ def _ascii_name(part: str) -> str:
         return part
     if part.endswith(":"):
         return f"{_ascii_words(part[:-1])}:"
-    name, angle, rest = part.rpartition("<")
-    address, close, comments = rest.partition(">") if angle else ("", "", rest)
-    words = f"{_ascii_words(name.strip())} " if angle else ""
-    return f"{words}{angle}{address}{close}{_COMMENT.sub(_ascii_comment, comments)}"
+    signs = list(_signs(part))  # an angle within a comment begins no address
+    angles = [at for at, sign in enumerate(signs) if sign.startswith("<")]
+    behind = angles[-1] if angles else 0
+    name = "".join(signs[:behind]).strip()
+    words = f"{_ascii_words(name)} " if name else ""
+    return words + "".join(map(_ascii_comment, signs[behind:]))
 
 
-def _ascii_comment(found: re.Match[str]) -> str:
-    return f"({_ascii_words(found[1])})"
+def _ascii_comment(sign: str) -> str:
+    """Encode a comment; all else stays as it is."""
+    if not _COMMENT.fullmatch(sign):
+        return sign
+    return f"({_ascii_words(sign[1:-1])})"
 
 
 def _ascii_words(name: str) -> str:
