@@ -55,13 +55,15 @@ def _attempt(wire: Wire, login: Login, choice: Choice) -> _Attempt:
     token = login.tokens.token(wire.alive) if login.tokens else ""
     choice = replace(choice, token=token)
     wire.alive(wire.limit)
-    password = login.password.encode()
-    both = b"\0" + login.username.encode() + b"\0" + password
-    encoded = [base64.b64encode(each).decode() for each in (password, both)]
+    password = login.password
+    plain = f"\0{login.username}\0{password}" if password else ""
+    # In the base64 of something longer a token has one of three faces.
+    said = [password, plain, *(token[at:] for at in range(3))]
+    encoded = [base64.b64encode(each.encode()).decode() for each in said]
     return _Attempt(
         choice=choice,
         mechanism=mechanism(choice, login),
-        secrets=[login.password, token, *(encoded if password else [])],
+        secrets=[password, token, *encoded],
     )
 
 

@@ -126,7 +126,9 @@ def test_a_server_that_is_down_says_nothing_about_the_token() -> None:
 
 def _echoes() -> list[str]:
     whole = f"user=ann@example.org\1auth=Bearer {TOKEN}\1\1".encode()
-    return [TOKEN, TOKEN[4:20], base64.b64encode(whole).decode()[40:70]]
+    others = [f"{before}{TOKEN}".encode() for before in ("", "a", "an")]
+    encoded = [base64.b64encode(each).decode() for each in (whole, *others)]
+    return [TOKEN, TOKEN[4:20], encoded[0][40:70], *encoded[1:]]
 
 
 @pytest.mark.parametrize("echo", _echoes())
