@@ -36,26 +36,24 @@ def own_address(rule: Rule, names: Names) -> str:
     ``alice@corp.example``, or nothing that an address can have.
     """
     login = rule.account.login
-    try:
-        is_word = parse_list(login) == (login,)
-    except BadAddress:
-        is_word = False
-    return names.qualify(login if is_word else _quoted(login))
+    return names.qualify(login if _is_one(login) else _quoted(login))
 
 
 def may_use(address: str, rule: Rule, names: Names) -> bool:
     """Tell whether an address is the submitter's, or granted to him.
 
-    ``login+anything`` is the login's own.
+    ``login+anything`` is the login's own.  A text that is no address is nobody's:
+    others may read another one out of it.
     """
-    if rule.any_sender:
+    granted = rule.section.senders if rule.section else ()
+    if rule.any_sender or "*" in granted:
         return True
+    if not _is_one(address):
+        return False
     local_part, _, _ = address.rpartition("@")
     if local_part.partition("+")[0] == rule.account.login and names.is_local(address):
         return True
-    if address == own_address(rule, names):
-        return True
-    return rule.section is not None and _is_granted(address, rule.section.senders)
+    return address == own_address(rule, names) or _is_granted(address, granted)
 
 
 def check(address: str, rule: Rule, names: Names) -> None:
@@ -66,6 +64,13 @@ def check(address: str, rule: Rule, names: Names) -> None:
         raise SenderRefused(
             f"{who} may not send as {address} (senders in {where} can grant it)"
         )
+
+
+def _is_one(text: str) -> bool:
+    try:
+        return parse_list(text) == (text,)
+    except BadAddress:
+        return False
 
 
 def _quoted(login: str) -> str:

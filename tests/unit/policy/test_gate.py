@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Who may send as whom."""
 
+from contextlib import nullcontext
 from datetime import timedelta
 from pathlib import Path
 
@@ -89,6 +90,8 @@ def test_alice_who_says_she_is_bob_is_sent_as_alice(tmp_path: Path) -> None:
         b"Subject: x\rFrom: bob@host.example\n\n",
         b'From: "a" <"bob"@host.example>\n\n',
         b"From: bob\n\n",
+        b'From: alice+ <bob@host.example> "\n\n',
+        b"From: alice+ <bob@host.example>, x <@host.example\n\n",
     ],
 )
 def test_no_spelling_of_bob_gets_past(tmp_path: Path, header: bytes) -> None:
@@ -179,6 +182,16 @@ def test_a_section_grants_names(
     else:
         with pytest.raises(SenderRefused, match=r"\[submitter s\]"):
             gate.check_sender(address, by(ALICE))
+
+
+def test_what_nobody_can_read_is_granted_only_with_all_names(tmp_path: Path) -> None:
+    letter = draft(b"From: <bob@host.example> x@far.example\n\n")
+
+    for senders, passes in (("*@far.example", False), ("*", True)):
+        section = SubmitterConfig(name="s", user=("alice",), senders=(senders,))
+        gate = Policies(tmp_path, section).gate(otherwise=Otherwise.REFUSE)
+        with nullcontext() if passes else pytest.raises(SenderRefused):
+            gate.admit(letter, by(ALICE))
 
 
 @pytest.mark.parametrize(
