@@ -15,6 +15,7 @@ from maildropd.cli.desk import Failed
 from maildropd.client import dialogue
 from maildropd.client.dialogue import Again, Lost, Replies, Reply
 from maildropd.client.errors import NotAccepted
+from maildropd.client.preparing import plain
 from maildropd.client.values import Submission
 from maildropd.foreign.queued import Queued
 
@@ -25,18 +26,17 @@ _TELLS = "maildropd is not running: start it first; nothing was touched"
 
 
 class SocketDoor:
-    """One connection, one mail after the other."""
+    """One mail after the other, over one connection until one is refused."""
 
     def __init__(self, path: Path) -> None:
         """Connect; raise ``Failed``."""
         self._path = path
-        self._replies = Replies()
-        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self._socket.settimeout(_PATIENCE)
-        with ExitStack() as undo:
-            undo.callback(self._socket.close)
-            self._greet()
-            undo.pop_all()
+        try:
+            self._connect()
+        except OSError as error:
+            raise Failed(_TELLS, f"{path}: {error.strerror or error}") from error
+        except (Again, Lost) as error:
+            raise Failed(_TELLS, f"{path}: {error}") from error
 
     def __enter__(self) -> Self:
         return self
@@ -47,8 +47,8 @@ class SocketDoor:
     def take(self, mail: Queued, key: str, *, hold: bool) -> str:
         """Return the queue id; raise ``NotAccepted``, or ``Failed`` to stop."""
         one = Submission(
-            sender=mail.reverse_path,
-            recipients=mail.recipients,
+            sender=mail.reverse_path and plain(mail.reverse_path),
+            recipients=tuple(map(plain, mail.recipients)),
             content=as_sent(mail.content),
             key=key,
             message_id=None,
@@ -58,28 +58,33 @@ class SocketDoor:
             envid="",
         )
         try:
+            if self._refused:  # it waits for the end of that mail, or of its envelope
+                self._socket.close()
+                self._connect()
             return self._taken(one, hold=hold)
         except OSError as error:
             raise Failed(f"{self._path}: {error.strerror or error}") from error
         except (Again, Lost) as error:
             raise Failed(f"maildropd takes no mail now: {error}") from error
         except NotAccepted as error:
+            self._refused = True
             if error.code == _UNKNOWN:  # of a parameter, which all of them have
                 raise Failed(
                     f"maildropd is older than this command: {error}"
                 ) from error
             raise
 
-    def _greet(self) -> None:
-        try:
+    def _connect(self) -> None:
+        self._replies, self._refused = Replies(), False
+        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self._socket.settimeout(_PATIENCE)
+        with ExitStack() as undo:
+            undo.callback(self._socket.close)
             self._socket.connect(str(self._path))
             dialogue.greeting(self._reply())
             self._socket.sendall(dialogue.HELLO)
             dialogue.hello(self._reply())
-        except OSError as error:
-            raise Failed(_TELLS, f"{self._path}: {error.strerror or error}") from error
-        except (Again, Lost) as error:
-            raise Failed(_TELLS, f"{self._path}: {error}") from error
+            undo.pop_all()
 
     def _taken(self, one: Submission, *, hold: bool) -> str:
         sha256 = hashlib.sha256(one.content).hexdigest()

@@ -86,7 +86,7 @@ def _from_header(said: HeaderEnvelope) -> str | None:
     if found is None and not any(each.name == "return-path" for each in said.fields):
         advice = 'name one, or write it into From; "<>" is the null one'
         raise BadMessage("sender", "there is none", advice)
-    return found and _plain(found)
+    return found and plain(found)
 
 
 def _sender(given: str) -> str | None:
@@ -102,7 +102,7 @@ def _sender(given: str) -> str | None:
 def _recipients(said: HeaderEnvelope, given: Recipients) -> tuple[str, ...]:
     if given is None:
         try:
-            found = tuple(map(_plain, said.recipients()))
+            found = tuple(map(plain, said.recipients()))
         except BadAddress as error:
             raise BadMessage("message", str(error), _FIELD) from error
     else:
@@ -125,12 +125,12 @@ def _listed(where: str, text: object) -> tuple[str, ...]:
     if "\r" in text or "\n" in text:
         raise BadMessage(where, f"a line end within {text[:80]!r}", "take it out")
     try:
-        return tuple(map(_plain, parse_list(text)))
+        return tuple(map(plain, parse_list(text)))
     except (BadAddress, UnicodeEncodeError) as error:
         raise BadMessage(where, str(error), _LIST) from error
 
 
-def _plain(address: str) -> str:
+def plain(address: str) -> str:
     """Put quotes round a local part that all doors would not read alike."""
     local_part, at, domain = address.rpartition("@")
     name = local_part if at else domain

@@ -179,3 +179,29 @@ def test_odd_mails_come_through_or_are_set_aside(
 
 def _digest(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def test_mails_that_are_refused_harm_no_other(
+    daemon: DaemonProcess, server: SmtpServer, tmp_path: Path
+) -> None:
+    folder = tmp_path / "old" / "spool"
+    folder.mkdir(parents=True)
+    large = b"x" * 70 + b"\n"
+    refused = {"r1": (b"bob@-x.example", b"")}
+    refused["r2"] = (b"bob@-x.example,carol@example.net", b"")
+    refused |= {f"r3{number}": (b"dan@example.net", large * 300) for number in range(9)}
+    good = {"s1": (b"eve@example.net", b""), "s2": (b"eve.@example.net", b"")}
+    for moment, (name, (to, text)) in enumerate((refused | good).items(), 1):
+        (folder / name).write_bytes(b"##To:%s\n##From:a@b.c\nX: y\n\n%s" % (to, text))
+        os.utime(folder / name, (moment, moment))
+    limit = "[submission]\ncheck_senders = no\n[queue]\nmessage_size_limit = 10k\n"
+    daemon.configure(limit)
+    daemon.start()
+
+    said = daemon.control(*IMPORT, str(folder), "--remove")
+
+    assert said.returncode == 0, said.stderr
+    assert "13 mails: 2 queued, 0 held, 11 quarantined, 0 left" in said.stdout
+    daemon.wait_for("MessageDone", len(good))
+    taken = sorted(each.recipients[0] for each in server.delivered)
+    assert taken == ['"eve."@example.net', "eve@example.net"]
