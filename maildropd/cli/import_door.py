@@ -28,6 +28,10 @@ _TELLS = "maildropd is not running: start it first; nothing was touched"
 class SocketDoor:
     """One mail after the other, over one connection until one is refused."""
 
+    _socket: socket.socket
+    _replies: Replies
+    _refused: bool  # the last mail; what it began is open still
+
     def __init__(self, path: Path) -> None:
         """Connect; raise ``Failed``."""
         self._path = path
