@@ -76,6 +76,10 @@ def _which_relay(config: Config) -> Iterator[Complaint]:
 
 def _submitter(submitter: SubmitterConfig, config: Config) -> Iterator[Complaint]:
     section = Section(kind="submitter", name=submitter.name)
+    spools = [spool.name for spool in config.spools]
+    for spool in submitter.spool:
+        if spool not in spools:
+            yield section, "spool", f"names no [spool {spool}]{nearest(spool, spools)}"
     names = [relay.name for relay in config.relays]
     if submitter.relay and submitter.relay not in names:
         hint = nearest(submitter.relay, names)

@@ -199,6 +199,7 @@ LIMITS: Mapping[tuple[str, str], Limit] = {
     ("submitter", "group"): each(user),
     ("submitter", "unit"): each(unit),
     ("submitter", "network"): each(network),
+    ("submitter", "spool"): each(name),
     ("submitter", "senders"): each(sender),
     ("submitter", "connections"): between(0, 20_000),
     ("submitter", "recipient_limit"): between(0, 1_000_000),

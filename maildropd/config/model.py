@@ -121,6 +121,7 @@ class SubmitterConfig:
     group: tuple[str, ...] = ()
     unit: tuple[str, ...] = ()
     network: tuple[str, ...] = ()
+    spool: tuple[str, ...] = ()
     senders: tuple[str, ...] = ()  # beside his own; * is any
     otherwise: Otherwise | None = None  # as [submission] says
     message_quota: Rate | None = None

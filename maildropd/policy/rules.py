@@ -123,6 +123,7 @@ def _fits(section: SubmitterConfig, submitter: Submitter, account: Account) -> b
         and (not section.group or not account.groups.isdisjoint(section.group))
         and (not section.unit or _matches(submitter.unit, section.unit))
         and (not section.network or _is_within(submitter.client, section.network))
+        and (not section.spool or _is_from(submitter, section.spool))
     )
 
 
@@ -138,6 +139,10 @@ def _is_within(client: str | None, networks: Sequence[str]) -> bool:
     except ValueError:
         return False
     return any(address in ip_network(each) for each in networks)
+
+
+def _is_from(submitter: Submitter, spools: Sequence[str]) -> bool:
+    return submitter.name in [f"spool={each}" for each in spools]
 
 
 def _lower(own: int, general: int) -> int:

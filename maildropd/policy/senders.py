@@ -45,14 +45,14 @@ def may_use(address: str, rule: Rule, names: Names) -> bool:
     ``login+anything`` is the login's own.  A text that is no address is nobody's:
     others may read another one out of it.
     """
-    granted = rule.section.senders if rule.section else ()
-    if rule.any_sender or "*" in granted:
+    if rule.any_sender:
         return True
     if not _is_one(address):
         return False
     local_part, _, _ = address.rpartition("@")
     if local_part.partition("+")[0] == rule.account.login and names.is_local(address):
         return True
+    granted = rule.section.senders if rule.section else ()
     return address == own_address(rule, names) or _is_granted(address, granted)
 
 

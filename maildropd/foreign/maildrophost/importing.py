@@ -6,7 +6,7 @@ no equal, or another meaning, is remarked on at its line.
 """
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 from maildropd.config import limits
@@ -35,6 +35,7 @@ def imported(path: Path) -> Imported:
         *_spools(settings),
         *_relay(settings, f"password_credential = {SECRET}"),
         *_submitter(settings, _owner(settings)),
+        *_others(settings),
     ]
     secrets = {SECRET: secret(settings)} if settings.has_login else {}
     found = remarks(settings, known=_owner(settings) is not None)
@@ -75,11 +76,19 @@ def _daemon(settings: Settings) -> Iterator[str]:
     yield ""
 
 
-def _spools(settings: Settings) -> Iterator[str]:
+def _drops(settings: Settings) -> Mapping[str, str]:
+    """Return the path of each spool by the name that it gets."""
     name = "MAILDROP_SPOOL" if settings.maildrop_spool else "MAILDROP_HOME"
     once = dict.fromkeys(_path(settings, name, each) for each in settings.spools)
-    for number, path in enumerate(once, 1):
-        yield f"[spool {NAME}{f'-{number}' if number > 1 else ''}]"
+    return {
+        f"{NAME}{f'-{number}' if number > 1 else ''}": path
+        for number, path in enumerate(once, 1)
+    }
+
+
+def _spools(settings: Settings) -> Iterator[str]:
+    for name, path in _drops(settings).items():
+        yield f"[spool {name}]"
         yield f"path = {path}"
         # 0 had it look without a pause; here a file is noticed at once anyway.
         interval = _duration(settings.maildrop_interval)
@@ -121,6 +130,17 @@ def _submitter(settings: Settings, owner: int | None) -> Iterator[str]:
         yield f"relay = {NAME}"
     if settings.debug_receiver:
         yield f"redirect_to = {_receiver(settings)}"
+    yield ""
+
+
+def _others(settings: Settings) -> Iterator[str]:
+    """Let nobody's mail get out of a spool that is to reach one place."""
+    if not settings.debug_receiver:
+        return
+    yield f"[submitter {NAME}-spool]"
+    yield f"spool = {' '.join(_drops(settings))}"
+    yield f"relay = {NAME}"
+    yield f"redirect_to = {_receiver(settings)}"
     yield ""
 
 

@@ -94,8 +94,9 @@ def _mail(settings: Settings) -> Iterator[Row]:
     text = "a Message-ID is added where there is none, and never a second one"
     yield "ADD_MESSAGEID" in settings.lines, "ADD_MESSAGEID", text
     text = (
-        "its first address gets all mail of [submitter maildrophost], X-Original-To "
-        "says for whom it was; take redirect_to out to deliver"
+        "its first address gets all mail of the spools, and of [submitter "
+        "maildrophost]; X-Original-To says for whom it was; take both redirect_to out "
+        "to deliver"
     )
     yield bool(settings.debug_receiver), "DEBUG_RECEIVER", text
 

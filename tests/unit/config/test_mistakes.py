@@ -14,6 +14,10 @@ WRONG = [
     ("[queue]\nfoo", ":2: foo: not of the form key = value"),
     ("[queue", ":1: [queue is not a section (try [relay NAME])"),
     ("[]\nx=1", ":1: [] is not a section (try [relay NAME])"),
+    (
+        "[spool drop]\n[submitter s]\nspool = drop drpo",
+        ':3: spool: "drop drpo" names no [spool drpo] (try drop)',
+    ),
     ("[queue] x = 1", ":1: [queue]: more follows in its line"),
     (b"[queue]\nx = \xff", ":2: is not UTF-8"),
     (b"[relay a]\nhost = a\0b", ":2: contains a control character"),

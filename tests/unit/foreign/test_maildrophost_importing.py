@@ -138,10 +138,17 @@ def test_half_a_login_is_none_and_said(tmp_path: Path, half: str) -> None:
 
 def test_a_debug_receiver_gets_everything(tmp_path: Path) -> None:
     """Where several are named, one: nobody else may get mail of a test."""
-    found = taken(tmp_path, DEBUG_RECEIVER='"Dev <dev@example.org>, b@example.org"')
+    spool = tmp_path / "drop"
+    spool.mkdir()
+    receiver = '"Dev <dev@example.org>, b@example.org"'
+    found = taken(tmp_path, MAILDROP_SPOOL=f'"{spool}"', DEBUG_RECEIVER=receiver)
 
-    [submitter] = ours(tmp_path, found).submitters
-    assert submitter.redirect_to == "dev@example.org"
+    config = ours(tmp_path, found)
+    owner, others = config.submitters
+    assert owner.redirect_to == others.redirect_to == "dev@example.org"
+    assert owner.uid == (str(os.getuid()),)
+    assert others.spool == tuple(spool.name for spool in config.spools)
+    assert not others.senders
     assert "first address" in told(found)["DEBUG_RECEIVER"]
 
 

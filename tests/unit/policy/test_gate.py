@@ -9,6 +9,7 @@ import pytest
 
 from maildropd.config.model import Otherwise, SubmitterConfig
 from maildropd.mail.address import parse_list
+from maildropd.mail.envelope import Submitter
 from maildropd.policy.senders import SenderRefused
 from tests.fakes.policies import (
     ALICE,
@@ -220,6 +221,19 @@ def test_a_section_fits_when_all_that_it_says_of_somebody_does(
     known = gate.known(by(ALICE, unit="shop.service", client="192.0.2.7"))
 
     assert known.rules == ("s" if fits else "")
+
+
+@pytest.mark.parametrize(
+    ("door", "fits"), [("spool=drop", True), ("spool=dro", False), ("sendmail", False)]
+)
+def test_a_section_fits_whoever_leaves_mail_in_its_spools(
+    tmp_path: Path, door: str, *, fits: bool
+) -> None:
+    section = SubmitterConfig(name="s", spool=("shop", "drop"))
+    gate = Policies(tmp_path, section).gate()
+
+    for uid in (ALICE, BOB, None):
+        assert gate.known(Submitter(name=door, uid=uid)).rules == ("s" if fits else "")
 
 
 def test_the_first_section_that_fits_counts(tmp_path: Path) -> None:
