@@ -201,6 +201,24 @@ def test_a_request_is_answered_although_its_mail_cannot_be_released(
     assert str(hidden) in record.getMessage()
 
 
+@pytest.mark.parametrize("robust", [True, False])
+def test_a_hook_that_raises_takes_later_mail_with_it_unless_it_is_robust(
+    post: Post, *, robust: bool
+) -> None:
+    def fail() -> None:
+        raise RolledBack
+
+    with suppress(RolledBack), transaction.atomic():
+        order(1)
+        transaction.on_commit(fail, robust=robust)
+        thank("one")
+    gc.collect()
+
+    assert orders() == [1]
+    assert post.hidden() == []
+    assert post.delivered(int(robust)) == ({"one": 1} if robust else {})
+
+
 def test_mail_of_a_block_that_stays_open_for_too_long_is_sent_once(post: Post) -> None:
     """The daemon takes its file for what a dead program has left."""
     post.daemon.configure("[spool drop]\nlock_expiry = 1s\npoll_interval = 1s\n")
