@@ -216,6 +216,49 @@ def test_text_that_names_its_character_set_keeps_it(host: Recording) -> None:
     assert host.text == "A l\xeene.\n"
 
 
+@pytest.mark.parametrize(
+    ("charset", "body"),
+    [
+        ("", "Gr\xfc\xdfe".encode()),
+        ("", b"Gr\xfc\xdfe"),
+        ("utf-7", b"1 + 1 = 2"),
+        ("hz", b"~{VPND~}"),
+        ("us-ascii", b"Gr\xfc\xdfe"),
+        ("windows-1252", b"an octet that it lacks: \x81"),
+        ("x-unknown", b"Gr\xfc\xdfe"),
+    ],
+)
+def test_octets_are_taken_as_they_are(
+    host: Recording, charset: str, body: bytes
+) -> None:
+    field = f"Content-Type: text/plain; charset={charset}\n" if charset else ""
+
+    host.send((field + TEXT).encode().replace(b"A line.", body))
+
+    assert host.sent[0][2].endswith(b"\r\n\r\n" + body + b"\r\n")
+
+
+@pytest.mark.parametrize(
+    ("named", "wished"),
+    [
+        ("; charset=utf-16", None),
+        ("; charset=utf-7", None),
+        ("; charset=cp037", None),
+        ("; charset=iso-8859-8-i", None),
+        ("", "utf-16"),
+    ],
+)
+def test_an_attachment_in_base64_arrives_as_it_was(
+    host: Recording, named: str, wished: str | None
+) -> None:
+    """Base64 is ASCII, whatever the character set of what it stands for."""
+    fields = f"Content-Type: text/csv{named}\nContent-Transfer-Encoding: base64\n"
+
+    host.send((fields + TEXT).replace("A line.", "++++MQ=="), charset=wished)
+
+    assert host.sent[0][2].endswith(b"\r\n\r\n++++MQ==\r\n")
+
+
 @pytest.mark.parametrize("encode", ["quoted-printable", "7bit", "8bit"])
 def test_a_message_that_is_encoded_is_not_encoded_again(
     host: Recording, encode: str

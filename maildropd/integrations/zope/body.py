@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The text of a message in octets: its character set, and its transfer encoding.
 
-A part that names its character set keeps it.  What is encoded already is never
-encoded again, and a part that is no text is left alone.
+A part that names its character set keeps it.  What is encoded already, in a
+character set or for the transfer, is never encoded again, and a part that is no
+text is left alone.
 """
 
 import base64
@@ -89,14 +90,17 @@ def _leaves(message: Message) -> Iterator[Message]:
 
 
 def _encode(part: Message, coding: Coding) -> None:
-    payload = part.get_payload()
+    # get_payload() would make U+FFFD of each octet that it has no character for.
+    payload = part._payload  # type: ignore[attr-defined]  # only here is it untouched
     if not isinstance(payload, str):
         return
     declared = part.get_content_charset()
-    text = to_octets(payload, declared or coding.charset or "utf-8")
-    octets = text.encode("ascii", _OCTETS)
-    part.set_payload(text)
-    if part.get_filename() is not None or _transfer(part) not in _CLEAR:
+    is_clear = _transfer(part) in _CLEAR
+    if not (_is_octets(payload) and (declared or not is_clear)):
+        payload = to_octets(payload, declared or coding.charset or "utf-8")
+    octets = payload.encode("ascii", _OCTETS)
+    part.set_payload(payload)
+    if part.get_filename() is not None or not is_clear:
         return
     is_text = part.get_content_maintype() == "text"
     named = is_text and not declared and bool(coding.charset or not octets.isascii())
@@ -107,6 +111,15 @@ def _encode(part: Message, coding: Coding) -> None:
         del part[_CTE]
         part[_CTE] = transfer
         part.set_payload(_encoded(octets, transfer, is_text=is_text))
+
+
+def _is_octets(text: str) -> bool:
+    """Tell whether there is nothing in it that wants a character set."""
+    try:
+        text.encode("ascii", _OCTETS)
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def finish(message: Message) -> None:
