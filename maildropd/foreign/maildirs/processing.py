@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
+from subprocess import SubprocessError
 from typing import Protocol
 
 from maildropd.foreign.maildirs import forms
@@ -30,7 +31,7 @@ class Mailer(Protocol):
     def send(
         self, fromaddr: str, toaddrs: Sequence[str], message: bytes, /
     ) -> Mapping[str, tuple[int, bytes]] | None:
-        """Send it; raise what ``smtplib`` does."""
+        """Send it; raise what ``smtplib`` does, or ``subprocess``."""
         ...
 
 
@@ -86,7 +87,7 @@ class Processor:
             return self._put_off(mail, error)
         except smtplib.SMTPRecipientsRefused as error:
             refused = error.recipients
-        except (OSError, RuntimeError, ValueError) as error:
+        except (OSError, RuntimeError, SubprocessError, ValueError) as error:
             return self._put_off(mail, error)
         self._log.info("Mail from %s to %s sent.", sender, ", ".join(mail.recipients))
         return self._keep(mail, refused)
