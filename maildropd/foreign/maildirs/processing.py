@@ -25,6 +25,10 @@ _FIRST, _SLOWEST = 10.0, 3600.0  # seconds
 _REJECTED = ".rejected-"
 
 
+Refused = dict[str, tuple[int, bytes]]
+"""Recipients that a server would not take, with what it said."""
+
+
 class Mailer(Protocol):
     """What sends one mail; it may return who was refused."""
 
@@ -47,6 +51,7 @@ class Processor:
         self._log = log
         self._quiet = quiet
         self._waits: dict[str, tuple[float, float]] = {}  # until when, and how long
+        self._refused: dict[str, Refused] = {}  # by what was sent: who lacks it
 
     def work(self, goes_on: Callable[[], bool]) -> None:
         """Send what can be sent now."""
@@ -71,6 +76,7 @@ class Processor:
                 if self._is_done(mail):
                     mail.path.unlink(missing_ok=True)
                     self._waits.pop(mail.path.name, None)
+                    self._refused.pop(mail.path.name, None)
             finally:
                 mark.unlink(missing_ok=True)
 
@@ -78,33 +84,45 @@ class Processor:
         """Send a mail; tell whether it is not to be tried again."""
         if mail.state == "unreadable":
             return self._reject(mail, mail.why)
-        sender = mail.reverse_path or ""
         try:
-            refused = self._mailer.send(sender, mail.recipients, mail.content) or {}
+            return self._keep(mail, self._sent(mail))
         except smtplib.SMTPResponseException as error:
             if 500 <= error.smtp_code <= 599:
                 return self._reject(mail, str(error))
             return self._put_off(mail, error)
-        except smtplib.SMTPRecipientsRefused as error:
-            refused = error.recipients
         except (OSError, RuntimeError, SubprocessError, ValueError) as error:
             return self._put_off(mail, error)
-        self._log.info("Mail from %s to %s sent.", sender, ", ".join(mail.recipients))
-        return self._keep(mail, refused)
 
-    def _keep(self, mail: Queued, refused: Mapping[str, tuple[int, bytes]]) -> bool:
-        """Queue anew for those who may be served later; set aside for the others."""
-        later = [who for who, (code, _) in refused.items() if code < 500]
-        never = [who for who in refused if who not in later]
-        if later == list(mail.recipients):
-            return self._put_off(mail, smtplib.SMTPRecipientsRefused(dict(refused)))
+    def _sent(self, mail: Queued) -> Refused:
+        """Send a mail, but never again one that anybody got; return who did not."""
+        if mail.path.name in self._refused:
+            return self._refused[mail.path.name]
         sender = mail.reverse_path or ""
+        try:
+            refused = self._mailer.send(sender, mail.recipients, mail.content) or {}
+        except smtplib.SMTPRecipientsRefused as error:
+            refused = error.recipients
+        if _for_now(refused) == list(mail.recipients):
+            raise smtplib.SMTPRecipientsRefused(dict(refused))
+        self._log.info("Mail from %s to %s sent.", sender, ", ".join(mail.recipients))
+        self._refused[mail.path.name] = refused = dict(refused)
+        return refused
+
+    def _keep(self, mail: Queued, refused: Refused) -> bool:
+        """Queue anew for those who may be served later; set aside for the others.
+
+        Who is kept is forgotten at once: the next step may find the disk full.
+        """
+        later = _for_now(refused)
+        never = [who for who in refused if who not in later]
         if never:
             self._log.error("Email recipients refused for %s: %s", mail.path, never)
-            letter = self._maildir.write(forms.zope(sender, never, mail.content))
-            letter.commit(_REJECTED)
-        if later:
-            self._maildir.write(forms.zope(sender, later, mail.content)).commit()
+        for prefix, recipients in ((_REJECTED, never), ("", later)):
+            if recipients:
+                content = forms.zope(mail.reverse_path or "", recipients, mail.content)
+                self._maildir.write(content).commit(prefix)
+                for who in recipients:
+                    del refused[who]
         return True
 
     def _reject(self, mail: Queued, why: str) -> bool:
@@ -125,3 +143,7 @@ class Processor:
         if not self._quiet:
             self._log.warning("%s waits for %d s: %s", mail.path, wait, error)
         return False
+
+
+def _for_now(refused: Mapping[str, tuple[int, bytes]]) -> list[str]:
+    return [who for who, (code, _) in refused.items() if code < 500]
