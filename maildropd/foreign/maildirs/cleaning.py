@@ -23,13 +23,10 @@ def clean(message: "Message[Any, Any]") -> None:
     """Make it so; what is of the newer kind (``EmailMessage``) does it by itself."""
     if isinstance(message, EmailMessage):
         return
-    for name, value in message.items():
+    for name in tuple(message):
         if name.lower() in _WITH_PARAMETERS:
             _clean_parameters(message, name)
-        elif name.lower() in _ADDRESSES:
-            message.replace_header(name, _addresses(name, str(value)))
-        else:
-            message.replace_header(name, _encoded(name, str(value)))
+    _clean_fields(message)
     _clean_payload(message)
 
 
@@ -44,14 +41,37 @@ def best_charset(text: str) -> str:
     raise ValueError("a text with half a surrogate pair in it")
 
 
+def _clean_fields(message: "Message[Any, Any]") -> None:
+    """Write all anew: by its name, only the first of several can be replaced."""
+    pairs = zip(list(message.raw_items()), message.values(), strict=True)
+    fields = [(name, _field(name, raw, str(value))) for (name, raw), value in pairs]
+    for name, _ in fields:
+        del message[name]
+    for name, field in fields:
+        message.set_raw(name, field)
+
+
+def _field(name: str, raw: Any, value: str) -> Any:
+    if name.lower() in _WITH_PARAMETERS:
+        return raw
+    return (_addresses if name.lower() in _ADDRESSES else _encoded)(name, value)
+
+
 def _clean_payload(message: "Message[Any, Any]") -> None:
     payload = message.get_payload()
     if isinstance(payload, list):
         for part in payload:
             if isinstance(part, Message):
                 clean(part)
-    elif isinstance(payload, str) and payload and not message.get_charset():
+    elif isinstance(payload, str) and payload and not _is_encoded(message, payload):
         message.set_payload(payload, charset=best_charset(payload))
+
+
+def _is_encoded(message: "Message[Any, Any]", payload: str) -> bool:
+    """Tell whether it says what its ASCII stands for."""
+    transfer = str(message.get("Content-Transfer-Encoding", "7bit")).strip().lower()
+    says = message.get_content_charset() or transfer not in ("7bit", "8bit")
+    return bool(message.get_charset() or (says and payload.isascii()))
 
 
 def _clean_parameters(message: "Message[Any, Any]", name: str) -> None:
