@@ -11,7 +11,7 @@ from maildropd.client.errors import SubmissionError
 from maildropd.client.preparing import listed, prepared, with_crlf
 from maildropd.client.values import Submission
 from maildropd.mail.address import unique
-from maildropd.mail.message import message_id
+from maildropd.mail.message import message_id, split
 
 BATCH = 50
 
@@ -57,7 +57,8 @@ def _batches(
         return
     content = with_crlf(octets)
     if message_id(content) is None:
-        content = _new_id() + content
+        # Without a header its first line may look like a fold of ours.
+        content = _new_id() + (b"" if split(content) else b"\r\n") + content
     whole = prepared(content, sender, named, {"verp": xverp})
     for start in range(0, len(named), BATCH):
         key = os.urandom(16).hex()

@@ -80,6 +80,19 @@ def test_a_message_id_that_is_there_stays(
     assert content.lower().count(b"message-id:") == 1
 
 
+@pytest.mark.parametrize("text", [" indented\r\nand more\r\n", "hi\r\n", "\r\nhi\r\n"])
+def test_a_text_without_a_header_is_all_text(
+    send: Callable[..., None], server: SubmissionServer, text: str
+) -> None:
+    """A first line that began with a blank ended up within the Message-ID."""
+    send(SENDER, "b@x.example", text)
+
+    (content,) = server.stored.values()
+    header, _, body = content.partition(b"\r\n\r\n")
+    assert re.fullmatch(rb"Message-ID: <\S+>", header)
+    assert body == text.lstrip("\r\n").encode()
+
+
 @pytest.mark.parametrize("nobody", ["", [], (), ",", [""]])
 def test_to_nobody_nothing_is_done(
     send: Callable[..., None], server: SubmissionServer, nobody: Any
