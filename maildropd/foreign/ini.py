@@ -24,16 +24,15 @@ class Ini:
     def __init__(self, path: Path, *, comments_in_line: bool = False) -> None:
         """Read it; raise ``Unreadable``.
 
-        A blank and ``;`` began a comment within a line in the configparser of
-        Python 2, and in no later one.
+        A comment within a line there was in the configparser of Python 2 only.
         """
         self.path = path
         text = files.text(path).replace("\r\n", "\n")
+        if comments_in_line:
+            text = "\n".join(map(_without_comment, text.split("\n")))
         self._places = _places(text)
         self._parser = configparser.ConfigParser(
-            strict=False,
-            inline_comment_prefixes=(";",) if comments_in_line else None,
-            default_section="DEFAULT",
+            strict=False, default_section="DEFAULT"
         )
         try:
             self._parser.read_string(text)
@@ -68,6 +67,21 @@ class Ini:
             return self._parser.get(section, option)
         except configparser.InterpolationError:
             return self._parser.get(section, option, raw=True)
+
+
+def _without_comment(line: str) -> str:
+    """Cut a line as Python 2 did: at its first ``;``, if a blank stands before.
+
+    It looked for the blank by an index, which at 0 is that of the last sign.
+    """
+    if header := _SECTION.match(line):
+        return header[0]
+    if option := _OPTION.match(line):
+        value = line[option.end() :].lstrip()
+        at = value.find(";")
+        if at >= 0 and value[at - 1].isspace():
+            return line[: option.end()] + value[:at]
+    return line
 
 
 def _places(text: str) -> Mapping[tuple[str, str], int]:

@@ -201,6 +201,34 @@ def test_a_password_is_in_a_file_of_its_own_whatever_it_has_in_it(
 
 
 @pytest.mark.parametrize(
+    ("said", "password"),
+    [
+        ("a ; a comment", "a"),
+        ("a\t;a comment", "a"),
+        ("a;b", "a;b"),
+        ("a;b ;c", "a;b ;c"),
+        ("a ;b;c", "a"),
+        (";abc", ";abc"),
+    ],
+)
+def test_a_password_ends_at_a_comment_where_python_2_had_it_end(
+    tmp_path: Path, said: str, password: str
+) -> None:
+    """Only its first semicolon counted, and only with a blank before it."""
+    text = MANUAL.replace("]", "] ; of [main]")
+
+    found = imported(written(tmp_path, f"{text}username = me\npassword = {said}\n"))
+
+    assert found.secrets == {"gs-main-password": password.encode()}
+
+
+def test_a_line_that_goes_on_has_no_comment(tmp_path: Path) -> None:
+    text = "[smtp-default]\nhostname = a ; b\n c ; d\n"
+
+    assert GsConfig(written(tmp_path, text)).get("smtp") == {"hostname": "a\nc ; d"}
+
+
+@pytest.mark.parametrize(
     ("said", "tls"),
     [
         ("", Tls.OPPORTUNISTIC),
