@@ -9,6 +9,7 @@ import re
 from maildropd.edge.spool.draft import Draft, recipients
 from maildropd.mail.address import addresses, parse_reverse_path
 from maildropd.mail.errors import Malformed
+from maildropd.mail.message import header_end, split
 
 MARK = b"##"
 
@@ -23,14 +24,16 @@ def is_form(head: bytes) -> bool:
 
 
 def is_complete(head: bytes) -> bool:
-    """Tell whether the message itself has begun, so that no ## line follows.
+    """Tell whether the message itself has begun, and its header is all there.
 
     Blanks are no message yet: what follows them may be one.
     """
     at = _message_start(head)
     seen = head[at : at + _LOOKED_AT]
-    begun = len(seen) >= len(MARK) and not seen.isspace()
-    return begun or len(seen) == _LOOKED_AT
+    if seen.isspace() or len(seen) < len(MARK):
+        return len(seen) == _LOOKED_AT
+    # It ends with an empty line, or before a whole one that is no field.
+    return header_end(head, at) is not None or b"\n" in head[split(head, at) :]
 
 
 def read(head: bytes, recipient_limit: int) -> Draft:

@@ -18,6 +18,7 @@ from maildropd.host.heartbeat import Heartbeats
 from maildropd.host.watch import Changes, DirectoryWatch
 from maildropd.mail.envelope import Submission, Submitter, queue_id
 from maildropd.mail.errors import MailError
+from maildropd.policy.gate import Gate
 from maildropd.store.base import Stored
 from tests.fakes.clock import FakeClock
 from tests.fakes.gate import open_admission
@@ -154,11 +155,12 @@ class Stage:
         self.watch = HandWatch()
         self.restart()
 
-    def restart(self, **changes: Any) -> None:
-        """Let another process take over, with other settings."""
+    def restart(self, gate: Gate | None = None, **changes: Any) -> None:
+        """Let another process take over, with other settings, or a real gate."""
         self.close()
         self.config = replace(self.config, **changes)
         passage = open_admission(self.path.parent, self.limits)
+        passage = replace(passage, gate=gate or passage.gate)
         door = Door(injector=self.store, keys=self.store, admission=passage)
         self.pickup = Pickup(self.config, self.limits, door, self._the_watch, self)
         self.pickup._watch = self.watch

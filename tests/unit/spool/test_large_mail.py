@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """Mail of some size: it takes memory and time, and both have bounds."""
 
+import os
 from datetime import timedelta
 
 import pytest
 
 from maildropd.edge.spool.file import OpenFile
+from tests.fakes.policies import ALICE, Policies
 from tests.unit.spool.stage import MAIL, Stage
 
 
@@ -80,3 +82,23 @@ def test_blanks_at_the_end_of_the_first_piece_are_no_empty_mail(stage: Stage) ->
     stage.rest()
 
     assert stage.contents == [text]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can leave it to others")
+@pytest.mark.parametrize("cut", [b"ws\nMIME", b"st@lists", b"\n<p>"])
+def test_a_header_behind_an_envelope_of_thousands_is_read_whole(
+    stage: Stage, cut: bytes
+) -> None:
+    """The end of the first piece is not the end of the header."""
+    mail = (
+        b"To: list@lists.example.net\nSubject: news\nMIME-Version: 1.0\n"
+        b"Content-Type: text/html\n\n<p>hello</p>\n"
+    )
+    envelope = b"##To:bob@example.net\n##Note:"
+    envelope += b"x" * (262_144 - len(envelope) - mail.index(cut) - 1) + b"\n"
+    stage.restart(Policies(stage.path.parent).gate())
+    os.chown(stage.write("mail", envelope + mail), ALICE, -1)
+
+    stage.rest()
+
+    assert stage.contents == [mail]
