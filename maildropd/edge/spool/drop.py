@@ -8,6 +8,8 @@ from maildropd.edge.spool import forms
 from maildropd.edge.spool.custom import Forms, Scan
 from maildropd.edge.spool.sight import LOCK, Sight
 
+_REMEMBERED = 10_000  # names that are locked
+
 
 class DropCustom:
     """A ``Custom``: ``NAME.lck`` says that the writer of ``NAME`` is not done."""
@@ -16,6 +18,7 @@ class DropCustom:
         """``locked`` is told of a lock and its mail, and sees to them."""
         self._spool = spool
         self._locked = locked
+        self._waiting: dict[bytes, None] = {}  # names with a lock that counts
 
     @property
     def forms(self) -> Forms:
@@ -32,8 +35,12 @@ class DropCustom:
         return not name.startswith(b".") and not name.endswith((b".tmp", LOCK))
 
     def freed(self, name: bytes) -> bytes | None:
-        """Return what was unlocked."""
-        return name.removesuffix(LOCK) if name.endswith(LOCK) else None
+        """Return what was unlocked by whoever may lock it."""
+        mail = name.removesuffix(LOCK)
+        if mail == name or mail not in self._waiting:
+            return None
+        del self._waiting[mail]
+        return mail
 
     def scan(self, directory: int) -> Scan:
         """Take names as they come: there may be a million."""
@@ -43,6 +50,9 @@ class DropCustom:
         """Tell whether it is not locked."""
         lock = sight.lock(directory)
         if lock:
+            self._waiting[sight.name] = None
+            if len(self._waiting) > _REMEMBERED:  # the others settle, in time
+                del self._waiting[next(iter(self._waiting))]
             self._locked(lock, sight)
         return lock is None
 

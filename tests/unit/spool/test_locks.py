@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import pytest
 
+from maildropd.edge.spool import drop
 from maildropd.mail.events import FileLeftAlone, MessageQuarantined
 from maildropd.mail.service_events import LockAbandoned
 from tests.unit.spool.stage import CONTENT, MAIL, POLL, Stage
@@ -129,3 +130,37 @@ def test_root_can_lock_every_mail(stage: Stage) -> None:
     stage.rest()
 
     assert stage.contents == []
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can leave it to others")
+def test_a_lock_that_a_stranger_takes_away_says_nothing_of_a_mail(stage: Stage) -> None:
+    """Or he could have half of it sent, and the rest would be lost."""
+    os.chown(stage.write("mail", MAIL[:-5]), 4711, 4711)
+    lock = stage.write("mail.lck")
+    os.chown(lock, 4712, 4712)
+    stage.run()
+
+    lock.unlink()
+    stage.gone("mail.lck")
+
+    assert stage.contents == []
+    assert stage.names() == ["mail"]
+
+
+def test_of_many_locks_the_first_are_forgotten_and_their_mail_settles(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(drop, "_REMEMBERED", 1)
+    locks = [stage.write(f"{name}.lck") for name in "ab"]
+    for name in "ab":
+        stage.write(name)
+        stage.closed(name)
+
+    for lock in locks:
+        lock.unlink()
+        stage.gone(lock.name)
+    assert len(stage.contents) == 1
+
+    stage.rest(POLL)
+    stage.rest()
+    assert len(stage.contents) == 2
