@@ -9,7 +9,7 @@ import re
 
 from maildropd.edge.spool.draft import Draft, recipients
 from maildropd.mail.header_envelope import FOR_US, HeaderEnvelope
-from maildropd.mail.message import header_end, without
+from maildropd.mail.message import header_end, line_ends_made_plain, without
 
 # The line that mbox files, and programs that write them, put before a message.
 _MBOX_LINE = re.compile(rb">?From [^\n]*(?:\n|\Z)")
@@ -24,8 +24,11 @@ def read(head: bytes, recipient_limit: int) -> Draft:
     """Read a message; raise ``Malformed`` where the envelope is unclear."""
     mbox_line = _MBOX_LINE.match(head)
     start = mbox_line.end() if mbox_line else 0
-    end = header_end(head, start)
-    said = HeaderEnvelope(head, start, len(head) if end is None else end)
+    found = header_end(head, start)
+    end = len(head) if found is None else found
+    if b"\r" in head[:end]:  # a bare one is the end of a line to whoever gets it
+        head = line_ends_made_plain(head[:end]) + head[end:]
+    said = HeaderEnvelope(head, start, end)
     return Draft(
         reverse_path=said.reverse_path(),
         recipients=recipients(said.recipients(), recipient_limit),

@@ -131,6 +131,13 @@ def test_a_message_may_have_no_text() -> None:
     assert forms.read(b"To: a@x", LIMIT).content == (b"To: a@x",)
 
 
+def test_a_bcc_behind_a_bare_cr_is_shown_to_nobody() -> None:
+    found = forms.read(b"To: a@x\nSubject: s\rBcc: b@x\n\nte\rxt\n", LIMIT)
+
+    assert set(found.recipients) == {"a@x", "b@x"}
+    assert b"".join(found.content) == b"To: a@x\nSubject: s\n\nte\rxt\n"
+
+
 @pytest.mark.parametrize(
     ("data", "complaint"),
     [
@@ -141,7 +148,7 @@ def test_a_message_may_have_no_text() -> None:
         (b"hello\n", "line 1 is no header field: 'hello'"),
         (b"\0\1\2\xff", "line 1"),
         (b"To: a@x\nSubject: x\nhello\n\n", "line 3"),
-        (b"To: a@x\rCc: b@x\r\rtext", "line end"),
+        (b"To: a@x\rCc: b@x\r\rtext", "line 3"),
     ],
 )
 def test_what_is_no_message_is_refused_with_the_reason(
