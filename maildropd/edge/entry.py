@@ -98,10 +98,11 @@ class Entry:
         """Have a draft stored; raise ``MailError`` if a policy refuses it.
 
         The body is read before this returns.  ``key`` is the submitter's own:
-        the same from another user means nothing.
+        the same from another user, or another host, means nothing.
         """
         draft = self.gate.admit(draft, submitter)
-        key = key and f"client:{submitter.uid}:{key}"
+        whose = submitter.client if submitter.uid is None else submitter.uid
+        key = key and f"client:{whose}:{key}"
         lifetime = KEY_LIFETIME if key else None
         stored = self.injector.submit(submission(draft, submitter, key, lifetime))
         stored.add_done_callback(partial(self._undo, draft, submitter))

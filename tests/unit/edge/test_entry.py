@@ -99,3 +99,26 @@ def test_an_error_about_a_large_message_does_not_hold_it() -> None:
 
     names = [each.name for each in found.traceback]
     assert "draft" not in names
+
+
+def test_one_key_of_two_clients_of_the_network_is_two() -> None:
+    """The second one's mail was answered with the first one's, and lost."""
+
+    class Keys:
+        def __init__(self) -> None:
+            self.found: list[str | None] = []
+
+        def submit(self, submission: Submission) -> Future[Stored]:
+            self.found.append(submission.key)
+            return Future()
+
+    keys = Keys()
+    to = Entry(gate=OpenGate(), injector=keys, ferry=Ferry())
+    bob = Recipient(forward_path="bob@example.net")
+    draft = Draft(reverse_path=None, recipients=(bob,), header=b"\n")
+    for uid, client in ((None, "192.0.2.1"), (None, "192.0.2.2"), (1000, "192.0.2.1")):
+        to.submit(draft, Submitter(name="smtp", uid=uid, client=client), "k")
+    to.submit(draft, SOMEBODY, "k")
+
+    assert len(set(keys.found[:3])) == 3
+    assert keys.found[2] == keys.found[3]
