@@ -8,11 +8,16 @@ their writer may see whom they name.
 import re
 
 from maildropd.edge.spool.draft import Draft, recipients
+from maildropd.mail.errors import Malformed
 from maildropd.mail.header_envelope import FOR_US, HeaderEnvelope
-from maildropd.mail.message import header_end, line_ends_made_plain, without
+from maildropd.mail.message import header_end, without
 
 # The line that mbox files, and programs that write them, put before a message.
 _MBOX_LINE = re.compile(rb">?From [^\n]*(?:\n|\Z)")
+# On the wire a bare CR ends a line, and what follows is a field that we never saw.
+_HIDDEN = re.compile(
+    rb"\r((?:resent-)?(?:to|cc|bcc|from|sender|return-path))[ \t]*:", re.IGNORECASE
+)
 
 
 def is_complete(head: bytes) -> bool:
@@ -26,8 +31,9 @@ def read(head: bytes, recipient_limit: int) -> Draft:
     start = mbox_line.end() if mbox_line else 0
     found = header_end(head, start)
     end = len(head) if found is None else found
-    if b"\r" in head[:end]:  # a bare one is the end of a line to whoever gets it
-        head = line_ends_made_plain(head[:end]) + head[end:]
+    if hidden := _HIDDEN.search(head, start, end):
+        name = hidden[1].decode("ascii")
+        raise Malformed(f"a bare CR before {name}: others would see a field there")
     said = HeaderEnvelope(head, start, end)
     return Draft(
         reverse_path=said.reverse_path(),
