@@ -5,10 +5,10 @@ It is opened when it is needed, checked before it is used again, and given up
 after so many messages.
 """
 
-import contextlib
 import ssl
 import threading
 from collections.abc import Collection
+from contextlib import ExitStack, suppress
 from datetime import timedelta
 
 from maildropd.config.relay import Tls
@@ -93,15 +93,18 @@ class Link:
             wire.abort()
         self._carried = 0
         self.accepted = False
-        try:
+        with ExitStack() as undo:
+            undo.callback(self._not_opened)
             open_session(wire, self._who, self._context)
-        except RouteError:
-            self.drop()
-            # Authorities may have been replaced, or not been readable for
-            # want of file descriptors: read them anew for the next try.
-            self._context = None
-            raise
+            undo.pop_all()
         return wire
+
+    def _not_opened(self) -> None:
+        """Keep nothing: it may be in clear, and nobody may be logged in."""
+        self.drop()
+        # Authorities may have been replaced, or not been readable for want of
+        # file descriptors: read them anew for the next try.
+        self._context = None
 
     def carried(self, *, taken: bool) -> None:
         """Note that a message is through."""
@@ -114,7 +117,7 @@ class Link:
         wire, self.wire = self.wire, None
         if wire is None or wire.sock is None:
             return
-        with contextlib.suppress(ConnectionLost):  # it is to be closed anyway
+        with suppress(ConnectionLost):  # it is to be closed anyway
             # Its answer says nothing that matters, and a server that keeps it
             # to itself would hold up the next message.
             wire.step("QUIT", _GOODBYE)

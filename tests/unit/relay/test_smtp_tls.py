@@ -11,6 +11,8 @@ import pytest
 from maildropd.config.relay import Tls
 from maildropd.mail.errors import RouteError, RouteMisconfigured
 from maildropd.mail.outcome import Disposition
+from maildropd.relay import session
+from maildropd.relay.identity.login import Login
 from tests.fakes import actions
 from tests.fakes.actions import Action, reply, then, usual
 from tests.fakes.certificates import Certificates, certificates
@@ -235,3 +237,29 @@ def test_a_want_of_file_descriptors_is_not_the_admins_to_mend(
             resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
     assert not isinstance(caught.value, RouteMisconfigured)
+
+
+@pytest.mark.parametrize("step", ["_start_tls", "authenticate"])
+def test_a_connection_that_was_not_opened_to_the_end_carries_no_mail(
+    made: Certificates, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    """It was in clear, or nobody had logged in: and the next mail went over it."""
+    real = getattr(session, step)
+
+    def fail(*_: object) -> None:
+        monkeypatch.setattr(session, step, real)
+        raise MemoryError
+
+    monkeypatch.setattr(session, step, fail)
+    login = Login(username="ann", password="open-sesame")
+    users = {"ann": "open-sesame"}
+    with SmtpServer(tls=made.server(), users=users) as server:
+        way = transport(server, login, tls=Tls.REQUIRED, tls_ca_file=made.ca)
+        with pytest.raises(MemoryError):
+            way.attempt(delivery(number=1), alive)
+        way.attempt(delivery(number=2), alive)
+        way.close()
+
+    (taken,) = server.delivered
+    assert taken.encrypted
+    assert taken.user == "ann"
