@@ -161,6 +161,7 @@ class Transaction:
             if misconfigured(reply):
                 return dict.fromkeys(named, reply)
             self._give(named, self._refused(reply, alone=True))
+            self.refused |= reply.permanent
             return denied
         answers = said[1 : len(named) + 1]
         nobody = not any(answer[0] < 400 for answer in answers)

@@ -248,6 +248,22 @@ def test_who_was_refused_before_a_421_stays_refused(server: SmtpServer) -> None:
     ]
 
 
+def test_a_sender_refused_with_a_hang_up_is_this_messages_trouble() -> None:
+    """As Exim's ``drop`` does it, ahead of RCPT: the route took the blame."""
+    with SmtpServer() as server:
+        server.on("mail", reply_and_close("550 5.1.8 no such domain"), matching="bad")
+        way = transport(server)
+        senders = ("good@e.org", "bad1@e.org", "bad2@e.org", "good@e.org")
+        found = [
+            way.attempt(delivery(sender=sender, number=number), alive)[0].disposition
+            for number, sender in enumerate(senders)
+        ]
+        way.close()
+
+    failed, delivered = Disposition.FAILED, Disposition.DELIVERED
+    assert found == [delivered, failed, failed, delivered]
+
+
 def test_421_to_the_final_dot_defers_the_message(server: SmtpServer) -> None:
     server.on("dot", reply_and_close("421 4.3.0 no room"))
     with server:
