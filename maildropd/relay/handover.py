@@ -66,7 +66,12 @@ class Handover:
             last = block
         if wire.unprompted():
             return None
-        sent = wire.put(last + then)
+        try:
+            sent = wire.put(last + then)
+        except ConnectionLost as error:
+            if not then or error.reply.status == OUT_OF_STEP:
+                raise
+            return False  # the dot may have gone out, and what is behind it not
         return sent if sent or then else None
 
     def _verdict(self) -> Outcome:

@@ -373,3 +373,28 @@ def test_what_follows_is_read_once_and_not_before_it_can_be_of_use(
 
     assert dispositions(outcomes) == [DELIVERED] * 2
     assert len(reads) == 1
+
+
+def test_a_time_out_behind_the_final_dot_is_a_doubt(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The server had all of it; what had no room any more was the next envelope."""
+    real = Wire.put
+
+    def put(wire: Wire, octets: bytes) -> bool:
+        content, dot, behind = octets.partition(b"\r\n.\r\n")
+        if not behind:
+            return real(wire, octets)
+        monkeypatch.setattr(Wire, "put", real)
+        real(wire, content + dot)
+        raise wire.timed_out()
+
+    monkeypatch.setattr(Wire, "put", put)
+    with SmtpServer() as server:
+        way = transport(server)
+        first, second = to(1), to(2)
+        (outcome,) = way.attempt(replace(first, following=second), alive)
+        way.close()
+        server.wait(lambda s: len(s.delivered) == 1)
+
+    assert (outcome.disposition, outcome.in_doubt) == (DEFERRED, True)
