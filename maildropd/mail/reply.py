@@ -4,7 +4,7 @@
 import re
 from dataclasses import dataclass
 
-_STATUS = re.compile(r"([245]\.\d{1,3}\.\d{1,3})(?:\s+|$)")
+_STATUS = re.compile(r"([245]\.[0-9]{1,3}\.[0-9]{1,3})(?:\s+|$)")
 _TEXT_LIMIT = 500
 
 

@@ -47,6 +47,11 @@ def test_a_code_that_is_none_is_a_transient_trouble(code: int) -> None:
     assert reply == Reply(451, "4.0.0", f"{code} odd")
 
 
+def test_digits_of_other_scripts_make_no_status() -> None:
+    """It stands in a report to the sender, which then could not be carried."""
+    assert Reply.parse(550, "5.\u0661.\u0661 no").status == "5.0.0"
+
+
 def test_long_text_is_cut() -> None:
     assert len(Reply.parse(550, b"x" * 10_000_000).text) == 500
 
