@@ -5,9 +5,11 @@ A message goes out as it was left: nothing that is merely missing is added.
 What sendmail has left, since nobody answered it, is what it would have said.
 """
 
-from collections.abc import Container, Iterable, Iterator
-from contextlib import closing
+from collections.abc import Callable, Container, Iterable, Iterator
+from concurrent.futures import Future
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import chain
 
 from maildropd.edge.entry import KEY_LIFETIME, Gate, recipients, submission
@@ -19,8 +21,30 @@ from maildropd.mail.draft import Draft
 from maildropd.mail.envelope import Submission, Submitter
 from maildropd.mail.errors import MailError, Malformed, NotYet
 from maildropd.mail.message import split
+from maildropd.store.base import Stored
 
 _DROP = "spool=drop"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Passed:
+    """What is to be stored, of which a quota was taken."""
+
+    submission: Submission
+    undo: Callable[[], None]  # gives back what was taken
+
+    def submitted(self, submit: Callable[[], Future[Stored]]) -> Future[Stored]:
+        """Submit it; the next try of what is not stored takes its quota anew."""
+        with ExitStack() as undo:
+            undo.callback(self.undo)
+            stored = submit()
+            undo.pop_all()
+        stored.add_done_callback(self._done)
+        return stored
+
+    def _done(self, stored: Future[Stored]) -> None:
+        if stored.cancelled() or stored.exception():
+            self.undo()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,7 +56,7 @@ class Carried:
 
     key: str
     size: int = 0
-    submission: Submission | None = None
+    passed: Passed | None = None
     error: MailError | None = None
 
 
@@ -43,7 +67,7 @@ class Admission:
     gate: Gate
     allowance: Allowance
 
-    def submission(self, file: OpenFile, submitter: Submitter, key: str) -> Submission:
+    def passed(self, file: OpenFile, submitter: Submitter, key: str) -> Passed:
         """Return what is to be stored of a file that is a mail; raise ``MailError``.
 
         Its content is read from the file.
@@ -70,7 +94,7 @@ class Admission:
                 if more:
                     yield self._of_letter(letter, submitter, done)
 
-    def _left(self, file: OpenFile, submitter: Submitter, key: str) -> Submission:
+    def _left(self, file: OpenFile, submitter: Submitter, key: str) -> Passed:
         found = file.draft(self.gate.recipient_limit(submitter))
         head = b"".join(found.content)
         end = split(head)
@@ -82,8 +106,11 @@ class Admission:
             size=file.size,
             as_is=True,
         )
-        passed = self.gate.admit(one, submitter)
-        return submission(passed, submitter, key)
+        admitted = self.gate.admit(one, submitter)
+        return Passed(
+            submission=submission(admitted, submitter, key),
+            undo=partial(self.gate.undo, admitted, submitter),
+        )
 
     def _of_letter(
         self, letter: Letter, submitter: Submitter, done: Container[str]
@@ -96,12 +123,14 @@ class Admission:
             if letter.error:
                 raise letter.error
             one = handed_over(letter.found, letter.parcel, self.gate, submitter)
-            passed = self.gate.admit(one, submitter)
+            admitted = self.gate.admit(one, submitter)
         except MailError as error:
             return Carried(key=key, error=error.with_traceback(None))
+        undo = partial(self.gate.undo, admitted, submitter)
         # What is in the drop is what the socket would have taken; but to leave
         # mail in another spool says how it is to go, and routes may ask for it.
         if submitter.name == _DROP:
             submitter = replace(submitter, name="sendmail")
-        found = submission(passed, submitter, key, KEY_LIFETIME)
-        return Carried(key=key, size=letter.parcel.size, submission=found)
+        found = submission(admitted, submitter, key, KEY_LIFETIME)
+        passed = Passed(submission=found, undo=undo)
+        return Carried(key=key, size=letter.parcel.size, passed=passed)

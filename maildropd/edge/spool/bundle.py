@@ -12,9 +12,8 @@ from concurrent.futures import Future
 from contextlib import suppress
 from functools import partial
 
-from maildropd.edge.spool.admission import Carried
+from maildropd.edge.spool.admission import Carried, Passed
 from maildropd.edge.spool.sight import Sight
-from maildropd.mail.envelope import Submission
 from maildropd.mail.errors import PermanentError
 from maildropd.policy.quota import QuotaExceeded
 from maildropd.store.base import Stored
@@ -24,7 +23,7 @@ _PATIENCE = 10.0  # seconds between two signs of life
 _FILES = 1000  # whose mails are remembered; else they are repetitions, no more
 _TOLD = 5
 
-Submit = Callable[[Submission], Future[Stored]]
+Submit = Callable[[Passed], Future[Stored]]
 
 
 class Refused(PermanentError):
@@ -109,12 +108,12 @@ class Bundles:
         waiting: deque[tuple[int, Future[Stored]]] = deque()
         octets = 0
         for mail in mails:
-            if mail.submission is None:
+            if mail.passed is None:
                 together.note(mail.key, done.get(mail.key) or mail.error)
                 if isinstance(mail.error, QuotaExceeded):
                     break  # the others are his, too
                 continue
-            stored = self._submit(mail.submission)
+            stored = self._submit(mail.passed)
             stored.add_done_callback(partial(_remember, done, mail.key))
             together.add(stored, mail.key)
             waiting.append((mail.size, stored))

@@ -6,7 +6,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Protocol
 
-from maildropd.edge.spool.admission import Carried
+from maildropd.edge.spool.admission import Carried, Passed
 from maildropd.edge.spool.file import OpenFile
 from maildropd.host.clock import Clock
 from maildropd.host.heartbeat import Heartbeats
@@ -34,7 +34,7 @@ class Keys(Protocol):
 class Admission(Protocol):
     """The policies; admission.py has them."""
 
-    def submission(self, file: OpenFile, submitter: Submitter, key: str) -> Submission:
+    def passed(self, file: OpenFile, submitter: Submitter, key: str) -> Passed:
         """Return what is to be stored of a file that is a mail; raise ``MailError``."""
         ...
 

@@ -12,7 +12,7 @@ from datetime import timedelta
 from maildropd.config.model import QueueConfig, SpoolConfig
 from maildropd.edge.sendmail.frame import MAGIC
 from maildropd.edge.spool import customs
-from maildropd.edge.spool.admission import Carried
+from maildropd.edge.spool.admission import Carried, Passed
 from maildropd.edge.spool.bundle import Bundles
 from maildropd.edge.spool.directory import DropDirectory
 from maildropd.edge.spool.door import Door, Surroundings
@@ -170,9 +170,10 @@ class Taker:
                 stored = self._bundles.submit(sight, self._carried(file, submitter))
                 weight = min(file.size, _OCTETS)
             else:
-                found = self._admission.submission(file, submitter, key)
-                weight = sight.status.st_size + _RECIPIENT * len(found.recipients)
-                stored = self._store(found, at_hand=file.size <= AT_ONCE)
+                passed = self._admission.passed(file, submitter, key)
+                recipients = len(passed.submission.recipients)
+                weight = sight.status.st_size + _RECIPIENT * recipients
+                stored = self._store(passed, at_hand=file.size <= AT_ONCE)
             self._under_way.add(Named(sight, key), weight, stored)
         finally:
             file.close()
@@ -191,18 +192,21 @@ class Taker:
         done = self._bundles.done(file.sight)
         return self._admission.carried(file.pieces(), submitter, done)
 
-    def _store(self, passed: Submission, *, at_hand: bool = False) -> Future[Stored]:
+    def _store(self, passed: Passed, *, at_hand: bool = False) -> Future[Stored]:
         """Submit as the spool says; what is at hand has been read already."""
-        if at_hand and not (self._config.verp or self._config.hold):
-            return self._injector.submit(passed)
-        verp = DELIMITERS if self._config.verp and passed.reverse_path else ""
-        found = replace(
-            passed,
-            content=self._breathing(passed.content),
-            verp=passed.verp or verp,
+        found = passed.submission
+        if not at_hand or self._config.verp or self._config.hold:
+            found = self._as_the_spool_says(found)
+        return passed.submitted(lambda: self._injector.submit(found))
+
+    def _as_the_spool_says(self, found: Submission) -> Submission:
+        verp = DELIMITERS if self._config.verp and found.reverse_path else ""
+        return replace(
+            found,
+            content=self._breathing(found.content),
+            verp=found.verp or verp,
             hold=self._config.hold,
         )
-        return self._injector.submit(found)
 
     def _breathing(self, pieces: Iterable[bytes]) -> Iterator[bytes]:
         """A large mail may take its time, as long as it comes."""
