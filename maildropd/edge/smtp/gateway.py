@@ -112,7 +112,7 @@ class GatewayDesk:
 
         async def send() -> Reply:
             try:
-                return await self._up.send(parcel.after(0))
+                return await self._up.send(parcel)
             except (Refused, PutOff) as error:
                 self._answered = error.reply
                 raise

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
+from maildropd.edge.parcel import Parcel
 from maildropd.edge.smtp.desk import Client
 from maildropd.mail.errors import PermanentError, StoreUnusable, TransientError
 from maildropd.mail.reply import Reply
@@ -35,6 +36,7 @@ class Upstream:
         self._reader = reader
         self._writer = writer
         self.size_limit = 0  # as the daemon announces it; 0: none
+        self._takes_xdata = False
 
     @classmethod
     async def open(
@@ -68,6 +70,7 @@ class Upstream:
         for line in await self._lines():
             if found := _SIZE.match(line):
                 self.size_limit = int(found[1])
+            self._takes_xdata |= line == "XDATA"
         for _ in commands:
             await self._heard()
 
@@ -76,9 +79,28 @@ class Upstream:
         self._writer.write(command.encode("utf-8", "surrogateescape") + b"\r\n")
         return await self._heard()
 
-    async def send(self, pieces: Iterable[bytes]) -> Reply:
-        """Send a message's content behind DATA; return the last word on it."""
-        await self.ask("DATA")
+    async def send(self, parcel: Parcel) -> Reply:
+        """Send a message's content; return the last word on it.
+
+        Behind DATA if it can be: that is also for those recipients who are left
+        when others were refused.  It cannot end what ends in the middle of a line.
+        """
+        end = b"".join(parcel.after(max(parcel.size - 2, 0)))
+        if self._takes_xdata and end not in (b"", b"\r\n"):
+            self._writer.write(b"XDATA %d\r\n" % parcel.size)
+            for piece in parcel.after(0):
+                self._writer.write(piece)
+                await self._drained()
+        else:
+            await self.ask("DATA")
+            await self._dotted(parcel.after(0))
+        return await self._heard()
+
+    def close(self) -> None:
+        """Hang up."""
+        self._writer.close()
+
+    async def _dotted(self, pieces: Iterable[bytes]) -> None:
         before = b"\r\n"
         for piece in pieces:
             octets = (before + piece).replace(b"\r\n.", b"\r\n..")[len(before) :]
@@ -87,11 +109,6 @@ class Upstream:
             before = piece[-2:] if len(piece) > 1 else (before + piece)[-2:]
             await self._drained()
         self._writer.write(b".\r\n")
-        return await self._heard()
-
-    def close(self) -> None:
-        """Hang up."""
-        self._writer.close()
 
     async def _drained(self) -> None:
         try:

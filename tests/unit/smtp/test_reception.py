@@ -10,11 +10,12 @@ from pathlib import Path
 import pytest
 
 from maildropd.edge.parcel import Allowance
-from maildropd.edge.smtp import reception
+from maildropd.edge.smtp import reception, upstream
 from maildropd.edge.smtp.gateway import Office
 from maildropd.edge.smtp.reception import Reception
 from maildropd.edge.smtp.session import Session
 from maildropd.edge.smtp.wire import Wire
+from maildropd.mail.errors import PermanentError
 from tests.fakes.journal import FakeJournal
 from tests.fakes.mail_desk import MailDesk
 
@@ -136,3 +137,45 @@ def test_whose_message_is_being_stored_stays_until_he_knows(tmp_path: Path) -> N
 
     asyncio.run(run())
     assert len(daemon.desk.taken) == 1
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        *(b"Subject: s\r\n\r\nhi", b"Subject: s\n\n.\n", b"\r\n.\r", b"."),
+        *(b"x" * 600_000, b"", b"\r\n", b".\r\n"),
+    ],
+)
+def test_a_content_of_so_many_octets_goes_through_just_as_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: bytes
+) -> None:
+    """One that did not end in CR LF was answered with 451, after two minutes."""
+    monkeypatch.setattr(upstream, "_PATIENCE", 1)
+    daemon = Daemon(tmp_path)
+
+    async def run() -> bytes:
+        async with gateway(daemon) as visit:
+            reader, writer = await begun(await visit())
+            command = b"RCPT TO:<c@d>\r\nXDATA %d\r\n" % len(content)
+            writer.write(command + content)
+            await reader.readline()
+            return await reader.readline()
+
+    assert asyncio.run(run()).startswith(b"250 2.0.0")
+    assert [taken.content for taken in daemon.desk.taken] == [content]
+
+
+def test_who_is_left_when_others_are_refused_gets_the_mail(tmp_path: Path) -> None:
+    """DATA is for them, XDATA for all or none."""
+    daemon = Daemon(tmp_path)
+    daemon.desk.refuses["no@d"] = PermanentError("not there")
+
+    async def run() -> list[bytes]:
+        async with gateway(daemon) as visit:
+            reader, writer = await begun(await visit())
+            writer.write(b"RCPT TO:<no@d>\r\nRCPT TO:<c@d>\r\nDATA\r\n.\r\n")
+            return [(await reader.readline())[:3] for _ in range(4)]
+
+    assert asyncio.run(run()) == [b"554", b"250", b"354", b"250"]
+    (taken,) = daemon.desk.taken
+    assert [each.forward_path for each in taken.named] == ["c@d"]
