@@ -122,7 +122,7 @@ class Failing:
             )
         )
         if place := self.set_aside(sight, f"{reason}; its writer never finished it"):
-            self._quarantine.add_lock(self._drop, sight.name, place)
+            self._quarantine.add_lock(self._drop, lock, place)
         else:
             self._leave(lock, reason)
 

@@ -66,10 +66,9 @@ class Quarantine:
         durable.sync_names(drop.descriptor)
         return place
 
-    def add_lock(self, drop: DropDirectory, name: bytes, place: Path) -> None:
+    def add_lock(self, drop: DropDirectory, lock: Sight, place: Path) -> None:
         """Move the lock of a file that was taken to where the file is."""
-        lock = place.with_name(place.name + os.fsdecode(LOCK))
-        os.rename(name + LOCK, lock, src_dir_fd=drop.descriptor)
+        _move(drop, lock, place.with_name(place.name + os.fsdecode(LOCK)))
 
     def _reserve(self, sight: Sight, text: str) -> Path:
         """Write the reason under a name that nothing else here has."""

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Locks of MaildropHost: ``NAME.lck`` beside ``NAME``."""
 
+import errno
 import os
 from datetime import timedelta
 
@@ -67,6 +68,28 @@ def test_a_lock_that_was_left_behind_does_not_block_for_ever(stage: Stage) -> No
     (event,) = stage.journal.of(LockAbandoned)
     assert (event.file, event.reason) == ("mail", "locked for 1 days and 0 hours")
     assert len(stage.journal.of(MessageQuarantined)) == 1
+
+
+def test_a_lock_goes_with_its_mail_to_a_quarantine_on_another_disk(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It stayed, and the mail just set aside was said to be left alone."""
+
+    def rename(*_: object, **__: object) -> None:
+        raise OSError(errno.EXDEV, "Invalid cross-device link")
+
+    stage.write("mail", MAIL[:-5])
+    stage.write("mail.lck", b"4711")
+    stage.run()
+    monkeypatch.setattr(os, "rename", rename)
+
+    stage.rest(timedelta(days=1, seconds=5))
+
+    assert stage.names() == []
+    mail, lock, note = stage.quarantined()
+    assert (lock, note) == (mail + ".lck", mail + ".reason")
+    assert (stage.config.quarantine / lock).read_bytes() == b"4711"
+    assert stage.journal.of(FileLeftAlone) == []
 
 
 def test_a_writer_that_still_writes_may_keep_its_lock(stage: Stage) -> None:
