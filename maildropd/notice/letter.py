@@ -62,19 +62,10 @@ def together(
     tallies: Sequence[Tally], unrecorded: int, host: str, now: datetime
 ) -> bytes:
     """Return one mail about many units."""
-    failures = sum(tally.count for tally in tallies) + unrecorded
-    head = f"{_units(len(tallies))} failed {_times(failures)}"
+    head = summary(tallies, unrecorded)
     lines = [
         f"{head} on {host}: too many for a mail each.",
-        "",
-        "times  last                       unit: how it failed last",
-        *map(_listed, tallies[:_LISTED]),
-    ]
-    if more := len(tallies) - _LISTED:
-        lines += [f"... and {_units(more)} more"] if more > 0 else []
-    if unrecorded:
-        lines.append(f"... and {_times(unrecorded)} of units beyond those on record")
-    lines += [
+        *(_table(tallies, unrecorded) if tallies else ()),
         "",
         "To see which units are failed now:",
         "    systemctl list-units --failed",
@@ -84,6 +75,13 @@ def together(
     return _mail(f"[{host}] {head}", lines, host, now)
 
 
+def summary(tallies: Sequence[Tally], unrecorded: int) -> str:
+    """Return what has happened to many units, in a few words."""
+    failures = sum(tally.count for tally in tallies) + unrecorded
+    who = _units(len(tallies)) if tallies else "units beyond those on record"
+    return f"{who} failed {_times(failures)}"
+
+
 def harmless(text: str) -> str:
     """Escape all that is neither to be seen nor a line end, blank or tab."""
     if "\r" in text:
@@ -91,6 +89,15 @@ def harmless(text: str) -> str:
     return "".join(
         c if c.isprintable() or c in "\n\t" else ascii(c)[1:-1] for c in text
     )
+
+
+def _table(tallies: Sequence[Tally], unrecorded: int) -> Iterable[str]:
+    yield from ("", "times  last                       unit: how it failed last")
+    yield from map(_listed, tallies[:_LISTED])
+    if (more := len(tallies) - _LISTED) > 0:
+        yield f"... and {_units(more)} more"
+    if unrecorded:
+        yield f"... and {_times(unrecorded)} of units beyond those on record"
 
 
 def _evidence(failure: Failure, seen: Evidence) -> Iterable[str]:

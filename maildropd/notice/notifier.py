@@ -63,18 +63,18 @@ class Notifier:
             due = on_round(pages.tallies(), now, ledger, self.terms)
             for tally in due.over:
                 pages.forget(tally.unit)
-            mails = len(due.digests) + bool(due.together)
+            count = ledger.unrecorded
+            mails = len(due.digests) + bool(due.together or count)
             pages.write_ledger(ledger.plus(mails, now, self.terms))
         for tally in due.digests:
             seen = self._evidence(tally.latest)
             self._tell(letter.digest(tally, seen, self.host, now), tally)
             yield f"{tally.unit}: mailed a digest of {tally.count}"
-        if due.together:
-            count = ledger.unrecorded
+        if due.together or count:
             mail = letter.together(due.together, count, self.host, now)
             self._tell(mail, *due.together)
             self._forget_unrecorded(count)
-            yield f"{len(due.together)} units failed: mailed one digest"
+            yield f"{letter.summary(due.together, count)}: mailed one digest"
 
     def _tell(self, mail: bytes, *tallies: Tally) -> None:
         try:

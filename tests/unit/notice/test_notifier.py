@@ -83,6 +83,25 @@ def test_a_thousand_units_at_once_make_a_few_mails(host: Host) -> None:
     assert set(host.on_record().values()) == {0}
 
 
+def test_root_hears_of_units_beyond_the_record_though_all_on_it_are_quiet(
+    tmp_path: Path,
+) -> None:
+    """Those were forgotten after their hour, and nothing told of the others."""
+    host = Host(tmp_path, Terms(window=HOUR, burst=4, units=2))
+    for unit in "abcde":
+        host.fail(f"{unit}.service")
+
+    said = host.round(later=HOUR)
+
+    assert said == ["units beyond those on record failed 3 times: mailed one digest"]
+    assert host.root.subjects[2:] == [
+        "[web1] units beyond those on record failed 3 times"
+    ]
+    assert "unit: how" not in host.root.mails[2].get_content()
+    assert host.on_record() == {}
+    assert host.round(later=HOUR) == []
+
+
 def test_what_cannot_be_handed_over_is_told_of_in_the_next_round(host: Host) -> None:
     with host.cut_off():
         with pytest.raises(NotHanded):
