@@ -22,7 +22,7 @@ _COMPLETE = re.compile(
 )
 _AUTHORS = 1000  # more are nobody's list
 _WORDS = 1000  # of one address with its name
-_SHOWN = 200
+_SHOWN = 200  # octets
 
 
 def found(header: bytes, names: Iterable[str]) -> Iterator[Field]:
@@ -120,6 +120,12 @@ def _is_local_part(kinds: Sequence[str]) -> bool:
 
 
 def _shown(octets: bytes) -> str:
-    """Return what can stand in a line of a reply, or of a log."""
-    text = octets[:_SHOWN].decode("utf-8", "replace").strip()
+    """Return what can stand in a line of a reply, or of a log.
+
+    It says when it is cut: the beginning alone may look like an address.
+    """
+    octets = octets.strip(b" \t\r\n")
+    text = octets[:_SHOWN].decode("utf-8", "replace")
+    if len(octets) > _SHOWN:
+        text += "..."
     return "".join(c if c.isprintable() else " " for c in text)

@@ -37,6 +37,7 @@ def said(header: bytes, name: str) -> list[bytes]:
         (b'From: "bob@host.example":;\n\n', ('"bob@host.example":;',)),
         (b"From: a@x <b@y\n\n", ("a@x <b@y",)),
         (b"From: a\0@x\n\n", ("a @x",)),
+        ("From: a@x\u2028\n\n".encode(), ("a@x ",)),
         (b"From: <\xff\xe9>\r\n\tx <\r\n\r\n", ("<\ufffd\ufffd>   x <",)),
     ],
 )
@@ -48,7 +49,8 @@ def test_a_list_of_a_million_authors_is_nobodys() -> None:
     (found,) = authors(b"From: " + b"a@x," * 100_000 + b"\n\n")
 
     assert found.startswith("a@x,a@x")
-    assert len(found) <= 200
+    assert found.endswith("...")
+    assert len(found) <= 203
 
 
 @pytest.mark.parametrize(

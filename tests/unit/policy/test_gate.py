@@ -93,6 +93,8 @@ def test_alice_who_says_she_is_bob_is_sent_as_alice(tmp_path: Path) -> None:
         b"From: bob\n\n",
         b'From: alice+ <bob@host.example> "\n\n',
         b"From: alice+ <bob@host.example>, x <@host.example\n\n",
+        b"From: alice@host.example" + b" " * 200 + b'<bob@host.example> "\n\n',
+        "From: alice@host.example\u2028\nSender: bob@host.example\n\n".encode(),
     ],
 )
 def test_no_spelling_of_bob_gets_past(tmp_path: Path, header: bytes) -> None:
