@@ -8,6 +8,7 @@ hears of success only when the message would survive a power cut.
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
@@ -85,6 +86,27 @@ class Injector(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Passed:
+    """What is to be stored, of which a quota was taken."""
+
+    submission: Submission
+    undo: Callable[[], None]  # gives back what was taken
+
+    def submitted(self, submit: Callable[[], Future[Stored]]) -> Future[Stored]:
+        """Submit it; the next try of what is not stored takes its quota anew."""
+        with ExitStack() as undo:
+            undo.callback(self.undo)
+            stored = submit()
+            undo.pop_all()
+        stored.add_done_callback(self._done)
+        return stored
+
+    def _done(self, stored: Future[Stored]) -> None:
+        if stored.cancelled() or stored.exception():
+            self.undo()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
     """Policies and injector, as one configuration has them."""
 
@@ -104,13 +126,11 @@ class Entry:
         whose = submitter.client if submitter.uid is None else submitter.uid
         key = key and f"client:{whose}:{key}"
         lifetime = KEY_LIFETIME if key else None
-        stored = self.injector.submit(submission(draft, submitter, key, lifetime))
-        stored.add_done_callback(partial(self._undo, draft, submitter))
-        return stored
-
-    def _undo(self, draft: Draft, submitter: Submitter, stored: Future[Stored]) -> None:
-        if stored.cancelled() or stored.exception():
-            self.gate.undo(draft, submitter)
+        passed = Passed(
+            submission=submission(draft, submitter, key, lifetime),
+            undo=partial(self.gate.undo, draft, submitter),
+        )
+        return passed.submitted(lambda: self.injector.submit(passed.submission))
 
     async def store(
         self,

@@ -5,46 +5,23 @@ A message goes out as it was left: nothing that is merely missing is added.
 What sendmail has left, since nobody answered it, is what it would have said.
 """
 
-from collections.abc import Callable, Container, Iterable, Iterator
-from concurrent.futures import Future
-from contextlib import ExitStack, closing
+from collections.abc import Container, Iterable, Iterator
+from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import chain
 
-from maildropd.edge.entry import KEY_LIFETIME, Gate, recipients, submission
+from maildropd.edge.entry import KEY_LIFETIME, Gate, Passed, recipients, submission
 from maildropd.edge.parcel import Allowance, Parcel
 from maildropd.edge.sendmail.handover import draft as handed_over
 from maildropd.edge.spool.file import OpenFile
 from maildropd.edge.spool.frames import Letter, Reader
 from maildropd.mail.draft import Draft
-from maildropd.mail.envelope import Submission, Submitter
+from maildropd.mail.envelope import Submitter
 from maildropd.mail.errors import MailError, Malformed, NotYet
 from maildropd.mail.message import split
-from maildropd.store.base import Stored
 
 _DROP = "spool=drop"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Passed:
-    """What is to be stored, of which a quota was taken."""
-
-    submission: Submission
-    undo: Callable[[], None]  # gives back what was taken
-
-    def submitted(self, submit: Callable[[], Future[Stored]]) -> Future[Stored]:
-        """Submit it; the next try of what is not stored takes its quota anew."""
-        with ExitStack() as undo:
-            undo.callback(self.undo)
-            stored = submit()
-            undo.pop_all()
-        stored.add_done_callback(self._done)
-        return stored
-
-    def _done(self, stored: Future[Stored]) -> None:
-        if stored.cancelled() or stored.exception():
-            self.undo()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,7 +12,8 @@ from concurrent.futures import Future
 from contextlib import suppress
 from functools import partial
 
-from maildropd.edge.spool.admission import Carried, Passed
+from maildropd.edge.entry import Passed
+from maildropd.edge.spool.admission import Carried
 from maildropd.edge.spool.sight import Sight
 from maildropd.mail.errors import PermanentError
 from maildropd.policy.quota import QuotaExceeded

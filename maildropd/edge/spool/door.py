@@ -6,7 +6,8 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Protocol
 
-from maildropd.edge.spool.admission import Carried, Passed
+from maildropd.edge.entry import Passed
+from maildropd.edge.spool.admission import Carried
 from maildropd.edge.spool.file import OpenFile
 from maildropd.host.clock import Clock
 from maildropd.host.heartbeat import Heartbeats

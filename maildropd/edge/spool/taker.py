@@ -10,9 +10,10 @@ from dataclasses import replace
 from datetime import timedelta
 
 from maildropd.config.model import QueueConfig, SpoolConfig
+from maildropd.edge.entry import Passed
 from maildropd.edge.sendmail.frame import MAGIC
 from maildropd.edge.spool import customs
-from maildropd.edge.spool.admission import Carried, Passed
+from maildropd.edge.spool.admission import Carried
 from maildropd.edge.spool.bundle import Bundles
 from maildropd.edge.spool.directory import DropDirectory
 from maildropd.edge.spool.door import Door, Surroundings
