@@ -81,6 +81,7 @@ def test_a_file_without_envelope_or_header_is_set_aside(
         ("fields", fill(b"To: a@x", b"\nX:"), "more than 25000 header fields"),
         ("bccs", fill(b"To: a@x", b"\nBcc:"), "more than 25000 header fields"),
         ("no-end", b"To: a@x\nX: " + b"x" * 5 * MB, "its header is larger than"),
+        ("no-end-marked", HEAD + b"X: " + b"x" * 5 * MB, "its header is larger than"),
         ("marks", b"##To:a@x\n" + b"##X:\n" * MB, "its header is larger than"),
         ("too-large", HEAD + b"S: x\n\n" + b"x" * LIMIT, "message_size_limit is"),
     ],
