@@ -17,6 +17,7 @@ from tests.fakes.smtp_server import SmtpServer
 CONTENT = b"Subject: hello\n\nHow do you do?\n"
 SOON = timedelta(seconds=1)  # a limit that is meant to run out
 LONG = timedelta(seconds=20)  # a limit that is not
+ARRIVED = datetime.now(UTC)  # one moment: the same message arrives once
 
 
 def relay(server: SmtpServer, **changes: Any) -> RelayConfig:
@@ -58,7 +59,7 @@ def delivery(
         envelope=Envelope(
             queue_id=QueueId(f"{number:012}"),
             reverse_path=sender,
-            arrived=datetime.now(UTC),
+            arrived=ARRIVED,
             size=len(content),
             submitter=Submitter(name="spool=drop"),
         ),
