@@ -24,6 +24,7 @@ from maildropd.mail.errors import MailError, StoreUnusable
 from maildropd.mail.event import Event
 from maildropd.mail.events import MessageAccepted
 from maildropd.queue.damper import Damper
+from maildropd.relay.form.seven_bit import convertible
 from maildropd.store.base import Notice, QueueStore
 from maildropd.store.injector import QueueIds
 
@@ -114,14 +115,22 @@ class Press:
     def _original(
         self, envelope: Envelope, action: Action, *, in_utf8: bool
     ) -> Excerpt | None:
-        """Return what goes back; a success brings the header alone (RFC 3461 4.3)."""
+        """Return what goes back; a success brings the header alone (RFC 3461 4.3).
+
+        All of it only where the report then reaches any server.
+        """
         full = envelope.ret == "FULL" and action is Action.FAILED
         limit = self.manner.config.return_limit if full else 0
         try:
             content = self.office.store.content(envelope.queue_id)
-            return excerpt(content, limit, in_utf8=in_utf8)
+            found = excerpt(content, limit, in_utf8=in_utf8)
         except StoreUnusable:  # lost, or not to be read just now
             return None
+        if found.whole and not (in_utf8 or convertible(found.octets)):
+            # Within a report it would keep that from a server for 7-bit octets;
+            # one that takes addresses in UTF-8 takes all (RFC 6531 3.1).
+            return excerpt((found.octets,))
+        return found
 
     def _letter(self, to: Addressed, make: Callable[[Letterhead], bytes]) -> Letter:
         queue_id, now = self.office.ids.next()

@@ -6,12 +6,14 @@ import smtplib
 import socket
 from collections import Counter
 from collections.abc import Sequence
+from pathlib import Path
 
 import pytest
 
 from tests.fakes.actions import drop, reply
 from tests.fakes.smtp_server import SmtpServer
 from tests.integration.daemon import DaemonProcess
+from tests.integration.test_doors import sendmail
 from tests.unit.bounce.reading import Read, read
 
 ANN = "ann@example.org"
@@ -99,6 +101,23 @@ def test_envid_orcpt_and_ret_come_back(
     assert report.recipients[0]["Original-Recipient"] == "rfc822; Bad+x@x.example"
     assert report.kinds[2] == "message/rfc822"
     assert report.original.endswith(b"\n\nbody\n")
+
+
+def test_a_signed_mail_that_a_7_bit_server_cannot_take_is_reported_through_it(
+    tmp_path: Path,
+) -> None:
+    """The report held all of it, and so could not go there either."""
+    signed = "DKIM-Signature: v=1\nSubject: x\n\nGr\u00fc\u00dfe\n".encode()
+    with SmtpServer(extensions=("PIPELINING",)) as server:
+        daemon = DaemonProcess(tmp_path, server.port, FAST).start()
+        try:
+            sendmail(daemon, "-R", "full", "-f", ANN, "bob@x.example", message=signed)
+            (report,) = reports(server)
+        finally:
+            daemon.stop()
+
+    assert report.kinds[2] == "text/rfc822-headers"
+    assert b"\nSubject: x\n" in report.original
 
 
 def test_who_wants_no_report_gets_none(

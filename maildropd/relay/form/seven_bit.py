@@ -58,6 +58,15 @@ def plan(content: Content, *, seven_bit: bool) -> Plan | None:
     )
 
 
+def convertible(octets: bytes) -> bool:
+    """Tell whether a message can reach a server that takes only 7-bit octets."""
+    try:
+        plan(lambda: iter((octets,)), seven_bit=True)
+    except Unconvertible:
+        return False
+    return True
+
+
 def converted(content: Content, agreed: Plan) -> Iterator[bytes]:
     """Yield the message as planned, in blocks."""
     block = bytearray()

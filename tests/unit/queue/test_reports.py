@@ -192,6 +192,18 @@ def test_all_of_it_comes_back_where_that_was_asked_for(desk: Desk) -> None:
     }
 
 
+def test_what_is_signed_in_8_bits_keeps_its_report_from_no_server(desk: Desk) -> None:
+    """Its own server had no 8BITMIME, nor took the report: the sender heard nothing."""
+    head = b"Subject: J\xc3\xb6rg\nDKIM-Signature: v=1\n\n"
+    desk.add("bad@x", sender=ANN, ret="FULL", content=head + b"J\xc3\xb6rg\n")
+    desk.start()
+
+    [found] = reports(desk, 1)
+
+    assert found.kinds[2] == "text/rfc822-headers"
+    assert found.original == head
+
+
 def test_a_storm_is_damped_and_what_is_beyond_is_kept(desk: Desk) -> None:
     """One a second, or fifteen a day for weeks: nobody reads them."""
     for _ in range(200):
