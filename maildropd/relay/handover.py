@@ -53,6 +53,8 @@ class Handover:
                     raise self._wire.lost("sending failed behind the final dot")
             except ConnectionLost as error:
                 outcome = doubt(error.reply, self._relay)
+            except MemoryError:  # the answer was there, perhaps, and is lost
+                outcome = doubt(self._wire.lost("out of memory").reply, self._relay)
             yield numbers, outcome
 
     def _send(self, blocks: Iterator[bytes], then: bytes) -> bool | None:

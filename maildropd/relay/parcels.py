@@ -8,9 +8,9 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import replace
 
 from maildropd.mail import verp
-from maildropd.mail.errors import RouteError, StoreUnusable
 from maildropd.mail.outcome import Disposition, Outcome, Sign
 from maildropd.relay.base import Delivery
+from maildropd.relay.refusal import TROUBLE
 
 
 def parcels(
@@ -51,7 +51,7 @@ def in_full(
         now, later = left[:room], left[room:]
         try:
             more = carry(delivery.only(now))
-        except (RouteError, StoreUnusable):  # who has it already must not get it again
+        except TROUBLE:  # who has it already must not get it again
             break
         for number, outcome in zip(now, more, strict=True):
             outcomes[number] = outcome

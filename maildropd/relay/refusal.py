@@ -5,9 +5,15 @@ import re
 from dataclasses import replace
 from enum import StrEnum
 
+from maildropd.mail.errors import MailError, RouteError, StoreUnusable
 from maildropd.mail.outcome import Outcome, Sign
 from maildropd.mail.reply import Reply
 from maildropd.relay.wire import Said
+
+TROUBLE = (RouteError, StoreUnusable, MemoryError)
+"""What ends an attempt in the course of things; all else is a bug of ours."""
+
+_NO_MEMORY = Reply(451, "4.3.0", "out of memory")
 
 
 class Step(StrEnum):
@@ -72,6 +78,11 @@ def too_many(reply: Reply) -> bool:
 def cut(reply: Reply, relay: str) -> Outcome:
     """Return an outcome that waits because the conversation ended too early."""
     return Outcome.waiting(reply, relay, Sign.CUT)
+
+
+def cut_by(error: Exception, relay: str) -> Outcome:
+    """Return the outcome of those whose turn had not come at one of ``TROUBLE``."""
+    return cut(error.reply if isinstance(error, MailError) else _NO_MEMORY, relay)
 
 
 def doubt(reply: Reply, relay: str) -> Outcome:

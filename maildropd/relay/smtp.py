@@ -22,7 +22,7 @@ from maildropd.relay.dialogue import Interrupted
 from maildropd.relay.form.letter import Letter, letter
 from maildropd.relay.link import Link
 from maildropd.relay.parcels import in_full, parcels
-from maildropd.relay.refusal import cut
+from maildropd.relay.refusal import TROUBLE, cut_by
 from maildropd.relay.session import Identity
 from maildropd.relay.suspicion import Suspicion
 from maildropd.relay.transaction import Transaction
@@ -54,11 +54,11 @@ class SmtpTransport:
             then = todo[0] if todo else delivery.following
             try:
                 outcomes += self._in_full(part, then, alive)
-            except (RouteError, StoreUnusable) as error:
+            except TROUBLE as error:
                 # Who has the mail already must not get it again for this.
                 if not outcomes:
                     raise
-                rest = cut(error.reply, self._config.destination)
+                rest = cut_by(error, self._config.destination)
                 outcomes += [rest] * (len(delivery.recipients) - len(outcomes))
                 break
         return tuple(outcomes)

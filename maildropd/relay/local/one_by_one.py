@@ -4,10 +4,9 @@
 from collections.abc import Callable
 
 from maildropd.mail.envelope import Terms
-from maildropd.mail.errors import RouteError, StoreUnusable
 from maildropd.mail.outcome import Outcome
 from maildropd.relay.base import Delivery
-from maildropd.relay.refusal import cut
+from maildropd.relay.refusal import TROUBLE, cut_by
 
 
 def one_by_one(
@@ -21,10 +20,10 @@ def one_by_one(
     for recipient, terms in zip(delivery.recipients, delivery.terms, strict=True):
         try:
             outcomes.append(serve(recipient, terms))
-        except (RouteError, StoreUnusable) as error:
+        except TROUBLE as error:
             if not outcomes:
                 raise
             rest = len(delivery.recipients) - len(outcomes)
-            outcomes += [cut(error.reply, relay)] * rest
+            outcomes += [cut_by(error, relay)] * rest
             break
     return tuple(outcomes)

@@ -84,11 +84,12 @@ class Server:
     def __init__(self, room: int, *, breaks_after: int = 1000) -> None:
         self.room = room
         self.breaks_after = breaks_after
+        self.trouble: Exception = RouteError("closed for today")
         self.took: list[tuple[str, ...]] = []
 
     def carry(self, some: Delivery) -> list[Outcome]:
         if len(self.took) >= self.breaks_after:
-            raise RouteError("closed for today")
+            raise self.trouble
         self.took.append(some.recipients[: self.room])
         full = Outcome.of(Reply(452, "4.5.3", "too many"), "mx", Sign.CROWDED)
         places = range(len(some.recipients))
@@ -133,8 +134,10 @@ def test_a_server_that_fills_up_is_not_asked_again_and_again() -> None:
     assert [each.reply.code for each in outcomes] == [250] * 2 + [452] * 48
 
 
-def test_a_route_that_breaks_in_between_doubles_nothing() -> None:
+@pytest.mark.parametrize("trouble", [RouteError("closed for today"), MemoryError()])
+def test_a_route_that_breaks_in_between_doubles_nothing(trouble: Exception) -> None:
     server = Server(10, breaks_after=2)
+    server.trouble = trouble
 
     outcomes = in_full(to(25), server.carry)
 

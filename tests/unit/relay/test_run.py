@@ -199,15 +199,16 @@ def test_after_a_stop_nothing_is_attempted() -> None:
 
 
 @pytest.mark.parametrize("runs", [0, 1])
+@pytest.mark.parametrize("error", [StoreUnusable("out of descriptors"), MemoryError()])
 def test_content_that_cannot_be_read_runs_nothing_twice(
-    runs: int, tmp_path: Path
+    runs: int, error: Exception, tmp_path: Path
 ) -> None:
     left = iter([[b"x\n"]] * runs)
 
     def blocks() -> Iterator[bytes]:
         for octets in left:
             return iter(octets)
-        raise StoreUnusable("out of descriptors")
+        raise error
 
     out = tmp_path / "out"
     mail = replace(wanting(*[shell(f"echo >>{out}")] * 2), content=blocks)
@@ -217,7 +218,7 @@ def test_content_that_cannot_be_read_runs_nothing_twice(
         outcomes = transport.attempt(mail, alive)
         assert [each.disposition for each in outcomes] == [DELIVERED, DEFERRED]
     else:
-        with pytest.raises(StoreUnusable):
+        with pytest.raises(type(error)):
             transport.attempt(mail, alive)
     assert out.exists() == bool(runs)
 

@@ -10,6 +10,7 @@ import pytest
 from maildropd.config.relay import RelayConfig, Tls
 from maildropd.mail.errors import RouteError
 from maildropd.relay import link
+from maildropd.relay.handover import Handover
 from maildropd.relay.tls import context
 from tests.fakes import actions
 from tests.fakes.actions import then
@@ -102,3 +103,23 @@ def test_broken_off_after_the_final_dot_the_message_is_in_doubt() -> None:
         thread.join(10)
 
     assert outcome.in_doubt
+
+
+def test_without_the_memory_to_hear_the_answer_the_message_is_in_doubt(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It was sent again, and the log did not say that it may be there twice."""
+
+    def no_memory(_: Handover) -> None:
+        raise MemoryError
+
+    with SmtpServer() as server:
+        way = transport(server)
+        with monkeypatch.context() as patch:
+            patch.setattr(Handover, "_verdict", no_memory)
+            [outcome] = way.attempt(delivery(number=1), alive)
+        way.attempt(delivery(number=2), alive)
+        way.close()
+
+    assert outcome.in_doubt
+    assert server.connections == 2  # the answer is not taken for the next one's

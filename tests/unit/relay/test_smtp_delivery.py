@@ -176,9 +176,10 @@ def test_a_route_that_breaks_after_the_first_hundred_defers_the_others(
     assert "closed for today" in outcomes[-1].reply.text
 
 
-def test_content_that_cannot_be_read_again_doubles_nothing_for_the_first_hundred() -> (
-    None
-):
+@pytest.mark.parametrize("error", [StoreUnusable("too many open files"), MemoryError()])
+def test_content_that_cannot_be_read_again_doubles_nothing_for_the_first_hundred(
+    error: Exception,
+) -> None:
     """The first hundred had it; the store fails before the second."""
     sent = delivery(
         *(f"r{n}@example.net" for n in range(250)), content=b"x\n" * 200_000
@@ -187,7 +188,7 @@ def test_content_that_cannot_be_read_again_doubles_nothing_for_the_first_hundred
 
     def content() -> Iterator[bytes]:
         if next(reads) > 2:  # the first is to look for octets beyond ASCII
-            raise StoreUnusable("too many open files")
+            raise error
         yield from sent.content()
 
     with SmtpServer() as server:
