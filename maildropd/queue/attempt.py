@@ -28,10 +28,9 @@ from maildropd.mail.events import (
     MessageDone,
     RecipientDelivered,
 )
-from maildropd.mail.outcome import Disposition, Outcome
 from maildropd.mail.reply import Reply
 from maildropd.queue.errand import Errand
-from maildropd.queue.guard import guarded
+from maildropd.queue.guard import guarded, our_bug
 from maildropd.queue.reporter import Answer, Reporter
 from maildropd.queue.route_watch import RouteWatch
 from maildropd.queue.verdict import Judge, Verdict, forgotten
@@ -92,7 +91,7 @@ class Attempt:
             now, reply = self._clock.now(), Reply(451, "4.3.0", "out of memory")
             return self._judge.postpone(lease, now, reply, _UNREADABLE)
         if outcomes is None:
-            outcomes = _all_deferred(lease, "a bug of ours", route.destination)
+            outcomes = (our_bug(route.destination),) * len(lease.recipients)
         else:
             outcomes = route.weighed(lease.envelope.queue_id, outcomes)
         return self._judge.judge(lease, outcomes, self._clock.now())
@@ -236,10 +235,3 @@ class Attempt:
             self.journal.emit(event)
         if letters:
             self._reporter.posted()
-
-
-def _all_deferred(lease: Lease, text: str, relay: str) -> tuple[Outcome, ...]:
-    outcome = Outcome(
-        disposition=Disposition.DEFERRED, reply=Reply(451, "4.3.0", text), relay=relay
-    )
-    return (outcome,) * len(lease.recipients)

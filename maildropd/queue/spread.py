@@ -16,14 +16,11 @@ from itertools import pairwise
 from maildropd.host.clock import Clock
 from maildropd.mail.errors import RouteError, TransientError
 from maildropd.mail.event import Journal
-from maildropd.mail.outcome import Outcome, Sign
-from maildropd.mail.reply import Reply
-from maildropd.queue.guard import guarded
+from maildropd.mail.outcome import Outcome
+from maildropd.queue.guard import guarded, our_bug
 from maildropd.queue.places import Places
 from maildropd.relay.base import Alive, Delivery, Transport
-
-_NO_MEMORY = Reply(451, "4.3.0", "out of memory")
-_OUR_BUG = Reply(451, "4.3.0", "a bug of ours")
+from maildropd.relay.refusal import cut_by
 
 _Result = Sequence[Outcome] | TransientError | MemoryError | None
 """What came of a share; None after a bug of ours, which was told."""
@@ -100,10 +97,8 @@ class Spread:
                 yield from result
                 continue
             # Who has the mail already must not get it again for this.
-            reply = result.reply if isinstance(result, TransientError) else _OUR_BUG
-            if isinstance(result, MemoryError):
-                reply = _NO_MEMORY
-            waits = Outcome.waiting(reply, self._places.destination, Sign.CUT)
+            relay = self._places.destination
+            waits = our_bug(relay) if result is None else cut_by(result, relay)
             yield from (waits for _ in share.recipients)
 
     def _helped(self, share: Delivery, beats: "_Beats") -> _Result:

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from maildropd.mail.events import MessageDone
+from maildropd.mail.events import MessageDone, RecipientInDoubt
 from maildropd.mail.outcome import Outcome
+from maildropd.mail.service_events import InternalError
 from maildropd.relay.base import Delivery
 from tests.fakes.transport import FakeTransport, accept
 from tests.unit.queue.desk import Desk
@@ -64,3 +65,20 @@ def test_mail_whose_thread_dies_is_tried_again_when_its_lease_ends(desk: Desk) -
     desk.go(timedelta(hours=1, minutes=1))
 
     desk.journal.wait_for(MessageDone)
+
+
+def test_mail_that_met_a_bug_of_ours_is_in_doubt_and_tried_again(desk: Desk) -> None:
+    """Nobody knows how far it came: it may be there already."""
+
+    def bug(_: Delivery) -> tuple[Outcome, ...]:
+        desk.relay.script = accept
+        raise LookupError("a bug")
+
+    desk.relay.script = bug
+    desk.add("r@example.net")
+    desk.start()
+
+    (doubted,) = desk.journal.wait_for(RecipientInDoubt)
+    assert doubted.recipient == "r@example.net"
+    assert len(desk.journal.of(InternalError)) == 1
+    desk.go_until_done(1, timedelta(minutes=5))

@@ -18,6 +18,7 @@ from maildropd.mail.events import (
     RecipientDeferred,
     RecipientDelivered,
     RecipientFailed,
+    RecipientInDoubt,
 )
 from maildropd.mail.outcome import Outcome
 from maildropd.mail.reply import Reply
@@ -240,8 +241,8 @@ def test_a_bug_in_one_attempt_stops_no_other_mail(desk: Desk) -> None:
     (bug,) = desk.journal.wait_for(InternalError)
 
     assert "ZeroDivisionError" in bug.traceback
-    (deferred,) = desk.journal.wait_for(RecipientDeferred)
-    assert deferred.recipient == "poison@x"
+    (doubted,) = desk.journal.wait_for(RecipientInDoubt)
+    assert doubted.recipient == "poison@x"
     assert desk.delivered() == {"good@x": 1}
 
 

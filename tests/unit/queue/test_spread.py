@@ -15,6 +15,7 @@ from maildropd.mail.events import (
     RecipientDeferred,
     RecipientDelivered,
     RecipientFailed,
+    RecipientInDoubt,
 )
 from maildropd.mail.outcome import Outcome
 from maildropd.mail.reply import Reply
@@ -160,6 +161,8 @@ def test_a_bug_on_the_way_of_one_share_is_told_and_doubles_nothing(desk: Desk) -
     assert once_each(desk)
     (told,) = desk.journal.of(InternalError)
     assert "a bug" in told.error
+    doubted = desk.journal.of(RecipientInDoubt)
+    assert "r20@x" in {each.recipient for each in doubted}
 
 
 def test_without_a_thread_more_all_goes_over_the_first(
