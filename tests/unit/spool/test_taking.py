@@ -184,7 +184,7 @@ def test_a_file_that_was_removed_again_is_nothing(stage: Stage) -> None:
 
 
 def test_a_large_mail_comes_through_in_pieces(stage: Stage) -> None:
-    text = os.urandom(700_000)
+    text = b"Subject: large\n\n" + os.urandom(700_000)
     stage.write("mail", b"##To:bob@x\n" + text)
 
     stage.closed("mail")
