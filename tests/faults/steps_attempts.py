@@ -96,6 +96,10 @@ def _no_route(delivery: Delivery) -> tuple[Outcome, ...]:
     raise RouteError("connection refused")
 
 
+def _bug(_: Delivery) -> tuple[Outcome, ...]:
+    raise LookupError("a bug")
+
+
 def _tried(
     script: Script, event: type[Event] | None = None, **more: Any
 ) -> Mapping[str, StoreScene]:
@@ -126,7 +130,7 @@ def _tried(
 def attempts() -> Mapping[str, Mapping[str, StoreScene]]:
     """Return the scenes of each row, by what happens in it."""
     store = transitions()
-    age = "any of the three above, and older than `give_up_after`"
+    age = "any of the four above, and older than `give_up_after`"
     route = "the route is broken: no connection, no TLS, no AUTH, no DNS"
     dot = "the connection breaks after the final dot, before the reply"
     accepted = _answer(Reply(250, "2.0.0", "ok"))
@@ -140,6 +144,7 @@ def attempts() -> Mapping[str, Mapping[str, StoreScene]]:
         ),
         "it answers 4yz": _tried(_answer(BUSY), RecipientDeferred),
         dot: _tried(_no_answer, RecipientInDoubt),
+        "an attempt meets a bug of ours": _tried(_bug, RecipientInDoubt),
         route: _tried(_no_route),
         age: _tried(_answer(BUSY), RecipientExpired, prepare=_old_lease),
         "the content is missing or has changed": _tried(
