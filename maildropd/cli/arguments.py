@@ -2,7 +2,9 @@
 """What both commands understand: which daemon is meant, and how to be wrong."""
 
 import argparse
+import os
 import sys
+from io import TextIOWrapper
 from pathlib import Path
 from typing import NoReturn
 
@@ -42,6 +44,15 @@ def parser(prog: str, description: str) -> Parser:
         "--instance", type=_instance, metavar="NAME", help="a named instance"
     )
     return made
+
+
+def open_streams() -> None:
+    """Let output that the caller closed, or letters he has not, be no error."""
+    sys.stdout = sys.stdout or open(os.devnull, "w")  # noqa: SIM115 - until the end
+    sys.stderr = sys.stderr or open(os.devnull, "w")  # noqa: SIM115 - until the end
+    for stream in sys.stdout, sys.stderr:
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def layout(arguments: argparse.Namespace) -> Layout:

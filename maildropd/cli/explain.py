@@ -14,7 +14,6 @@ from pathlib import Path
 from maildropd.cli.desk import Failed
 from maildropd.cli.explain_way import way
 from maildropd.cli.words import clean
-from maildropd.config.errors import ConfigErrors
 from maildropd.config.layout import Layout
 from maildropd.config.model import Config, SubmitterConfig
 from maildropd.config.read import read
@@ -43,10 +42,7 @@ class OnStderr:
 
 def run(layout: Layout, address: str, sender: str | None, uid: int) -> Iterator[str]:
     """Yield the steps; raise ``Failed`` where mail would be refused."""
-    try:
-        config = read(layout)
-    except ConfigErrors as errors:
-        raise Failed(*errors.lines) from errors
+    config = read(layout)
     _see_as_the_daemon(config.daemon.state_directory)
     try:
         yield from _told(config, address, sender, uid)

@@ -11,7 +11,6 @@ from maildropd.cli.import_config import chosen
 from maildropd.cli.import_door import SocketDoor
 from maildropd.cli.import_queue import Import
 from maildropd.cli.words import clean, count
-from maildropd.config.errors import ConfigErrors
 from maildropd.config.layout import Layout
 from maildropd.config.model import Config
 from maildropd.config.read import read
@@ -43,10 +42,7 @@ def run(layout: Layout, found: Namespace) -> Iterator[str]:
 
 
 def _brought(layout: Layout, work: Import) -> Iterator[str]:
-    try:
-        config = read(layout)
-    except ConfigErrors as errors:
-        raise Failed(*errors.lines) from errors
+    config = read(layout)
     owner = _owner(config)
     if trouble := unfit(
         os.geteuid(), owner[0], checked=config.submission.check_senders

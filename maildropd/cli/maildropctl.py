@@ -12,6 +12,7 @@ from typing import Any
 from maildropd.cli import arguments, importing, render, render_relays, returns, words
 from maildropd.cli.desk import Desk, Failed
 from maildropd.cli.reach import open_desk
+from maildropd.config.errors import ConfigErrors
 from maildropd.config.layout import Layout
 from maildropd.mail.verp import DELIMITERS
 
@@ -21,22 +22,32 @@ _OF_DAEMON = ("reload", "relays")  # a store alone knows nothing of these
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Do one command; return the exit code."""
+    arguments.open_streams()
     found = _parser().parse_args(argv)
-    layout = arguments.layout(found)
     try:
-        if alone := _ALONE.get(found.command):
-            return alone(layout, found)
-        with open_desk(layout, alone=found.command not in _OF_DAEMON) as desk:
-            code = _COMMANDS[found.command](desk, found)
+        code = _done(arguments.layout(found), found)
         sys.stdout.flush()
     except Failed as failed:
         print(*failed.args, sep="\n", file=sys.stderr)
         return arguments.FAILED
-    except BrokenPipeError:
-        # Whoever reads has seen enough; nor may Python's own flush complain.
+    except ConfigErrors as errors:
+        print(*errors.lines, sep="\n", file=sys.stderr)
+        return arguments.MISCONFIGURED
+    except OSError as error:
+        # Nor may Python's own flush complain.
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        if not isinstance(error, BrokenPipeError):  # then the reader has seen enough
+            where = words.clean(error.filename or "maildropctl")
+            print(f"{where}: {error.strerror or error}", file=sys.stderr)
         return arguments.FAILED
     return code
+
+
+def _done(layout: Layout, found: Namespace) -> int:
+    if alone := _ALONE.get(found.command):
+        return alone(layout, found)
+    with open_desk(layout, alone=found.command not in _OF_DAEMON) as desk:
+        return _COMMANDS[found.command](desk, found)
 
 
 def _parser() -> arguments.Parser:

@@ -130,7 +130,7 @@ def test_a_configuration_that_is_wrong_is_told(
 
     code, lines = explained(folder, capsys, "root")
 
-    assert code == 1
+    assert code == 78
     assert "unknown section" in lines[0]
 
 

@@ -79,6 +79,62 @@ def test_whoever_has_seen_enough_is_not_shouted_at(folder: Path) -> None:
     assert complaint == b"maildropd is not running, this is its store\n"
 
 
+PROGRAM = "import sys; from maildropd.cli.maildropctl import main; sys.exit(main())"
+SHELL = f"""exec "$0" -c '{PROGRAM}' --config "$@" """
+VERP = ("verp", "bounces+user=example.net@lists.example.org")
+
+
+@pytest.mark.parametrize("words", [("queue",), ("explain", "bob@example.net"), VERP])
+@pytest.mark.parametrize(
+    ("output", "code", "said"),
+    [
+        (">/dev/full", 1, "maildropctl: No space left on device"),
+        (">&-", 0, ""),
+        ("2>&-", 0, None),
+        (">&- 2>&-", 0, None),
+    ],
+)
+def test_output_that_goes_nowhere_makes_no_traceback(
+    folder: Path, words: tuple[str, ...], output: str, code: int, said: str | None
+) -> None:
+    with a_queue(folder) as queue:
+        queue.add()
+
+    done = in_a_shell(folder, output, *words)
+
+    assert done.returncode == code
+    if said is not None:
+        lines = done.stderr.decode().splitlines()
+        assert lines[-1:] == ([said] if said else lines[-1:])
+        assert "Traceback" not in done.stderr.decode()
+        assert "ignored" not in done.stderr.decode()
+
+
+def test_an_address_that_the_terminal_cannot_show_is_escaped(folder: Path) -> None:
+    """One message would hide all that come after it."""
+    with a_queue(folder) as queue:
+        queue.add("\u0142@example.net")
+
+    done = in_a_shell(folder, "", "queue", PYTHONIOENCODING="latin-1")
+
+    assert (done.returncode, b"Traceback" in done.stderr) == (0, False)
+    assert rb"\u0142@example.net" in done.stdout
+
+
+def in_a_shell(
+    folder: Path, output: str, *words: str, **environment: str
+) -> subprocess.CompletedProcess[bytes]:
+    """Run the command with its output where a shell puts it."""
+    environment = {**os.environ, "PYTHONUNBUFFERED": "", **environment}
+    return subprocess.run(
+        ["sh", "-c", SHELL + output, sys.executable, folder, *words],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        check=False,
+    )
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
 def test_root_leaves_no_file_that_the_daemon_could_not_use(folder: Path) -> None:
     with a_queue(folder) as queue:

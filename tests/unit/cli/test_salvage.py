@@ -80,3 +80,17 @@ def test_what_the_disk_refuses_is_said_without_a_traceback(
     assert said.code == 1
     assert said.err.startswith(f"{folder}/state: ")
     assert "Is a directory" in said.err
+
+
+def test_a_configuration_that_is_wrong_is_told_and_nothing_is_touched(
+    folder: Path, ctl: Ctl
+) -> None:
+    """It may be the one that says where the queue is."""
+    (folder / "state").mkdir()
+    (folder / "maildropd.conf").write_text("[quee]\n")
+
+    said = ctl("salvage")
+
+    assert (said.code, said.out) == (78, "")
+    assert "unknown section" in said.err
+    assert list((folder / "state").iterdir()) == []
