@@ -49,6 +49,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     except NotHanded as error:
         print(f"no mail could be handed over: {error}", file=sys.stderr)
         return _LATER
+    except OSError as error:
+        where = error.filename or "the record"
+        said = f"the record cannot be kept: {where}: {error.strerror}"
+        print(said, file=sys.stderr)
+        return _LATER
     return 0
 
 

@@ -89,3 +89,19 @@ def test_a_client_that_fails_without_a_word_is_said(tmp_path: Path) -> None:
     with pytest.raises(NotHanded, match="ended with 75"):
         Client(client).hand(b"")
     assert sys.executable
+
+
+@pytest.mark.parametrize("words", [["--", "no-such-unit-here.service"], ["--digest"]])
+def test_a_record_that_cannot_be_kept_is_said_without_a_traceback(
+    words: list[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """The disk is full, or whoever calls may not write there."""
+    monkeypatch.setenv("STATE_DIRECTORY", str(tmp_path / "gone"))
+
+    assert notify.main(words) == 75
+    assert capsys.readouterr().err == (
+        f"the record cannot be kept: {tmp_path}/gone/.lock: No such file or directory\n"
+    )
