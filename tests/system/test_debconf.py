@@ -182,6 +182,19 @@ def test_who_has_said_it_in_a_file_is_not_asked(machine: Machine, debs: Debs) ->
     assert "own.example.net:25" in machine.run("maildropctl", "status")
 
 
+def test_an_answer_brings_back_the_directory_of_its_file(
+    machine: Machine, debs: Debs
+) -> None:
+    """Somebody had removed it, and the package could not be configured again."""
+    install(machine, debs.daemon)
+    machine.run("rm", "-r", "/etc/maildrop/maildropd.conf.d")
+
+    answer(machine, smarthost="mail.example.net")
+    machine.run(*RECONFIGURE)
+
+    assert "host = mail.example.net" in settings(machine)
+
+
 def answer(machine: Machine, **answers: str) -> None:
     """Answer questions beforehand, as an automatic installation does."""
     lines = (

@@ -176,6 +176,25 @@ def test_a_purge_leaves_the_users_and_what_is_not_ours(machine: Machine) -> None
     machine.path("/var/lib/maildropd-extra").rmdir()
 
 
+def test_a_purge_passes_though_the_queue_is_a_disk_of_its_own(machine: Machine) -> None:
+    """It ended half way, and the credentials and the spool stayed."""
+    state, drop = "/var/lib/maildropd", "/var/spool/maildrop/drop"
+    machine.push("/etc/maildrop/credentials/smarthost", "secret\n", mode=0o600)
+    for disk in state, drop:
+        machine.run("systemctl", "stop", "maildropd.path", *SOCKETS, UNIT)
+        machine.run("mount", "--bind", disk, disk)
+    machine.run("systemctl", "start", UNIT)
+    try:
+        machine.run("apt-get", "purge", "-qqy", "maildropd")
+    finally:
+        machine.run("umount", state, drop)
+
+    assert list(machine.path(state).iterdir()) == []
+    assert machine.run("find", "/var/spool/maildrop").split()[1:] == [drop]
+    assert not machine.path("/etc/maildrop").exists()
+    machine.run("rm", "-r", state, "/var/spool/maildrop")
+
+
 KNOCK = """
 import socket
 for _ in range(1000):
