@@ -37,7 +37,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         # Nor may Python's own flush complain.
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         if not isinstance(error, BrokenPipeError):  # then the reader has seen enough
-            where = words.clean(error.filename or "maildropctl")
+            where = words.clean(str(error.filename or "maildropctl"))
             print(f"{where}: {error.strerror or error}", file=sys.stderr)
         return arguments.FAILED
     return code
