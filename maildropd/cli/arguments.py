@@ -19,6 +19,8 @@ FAILED = 1
 USAGE = 64  # EX_USAGE of sysexits(3)
 MISCONFIGURED = 78  # EX_CONFIG
 
+_NOBODY_AT_ALL = 2**32 - 1  # what chown(2) takes for "leave it as it is"
+
 
 class Parser(argparse.ArgumentParser):
     """Says what is wrong with a command line, and exits as sendmail(8) would."""
@@ -82,3 +84,10 @@ def _instance(text: str) -> str:
     if name(text) or text == "maildropd":
         raise argparse.ArgumentTypeError(f"{text!r} is not the name of an instance")
     return text
+
+
+def uid(text: str) -> int:
+    """Return the user id that is written there, if there can be such a user."""
+    if not (text.isascii() and text.isdigit() and int(text) < _NOBODY_AT_ALL):
+        raise argparse.ArgumentTypeError(f"{text!r} is not the number of a user")
+    return int(text)

@@ -64,9 +64,8 @@ def _parser() -> arguments.Parser:
     explain = commands.add_parser("explain", help="what becomes of an address")
     explain.add_argument("address", metavar="ADDRESS")
     explain.add_argument("--from", metavar="ADDRESS", dest="sender", help="the sender")
-    explain.add_argument(
-        "--uid", type=int, default=os.getuid(), metavar="NUMBER", help="who submits"
-    )
+    own = os.getuid()
+    explain.add_argument("--uid", type=arguments.uid, default=own, help="who submits")
     verp = commands.add_parser("verp", help="whom a list's bounce is about")
     verp.add_argument("address", metavar="ADDRESS")
     verp.add_argument(

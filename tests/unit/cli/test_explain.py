@@ -123,6 +123,18 @@ def test_what_is_no_address_is_told(
     assert explained(folder, capsys, address)[0] == 1
 
 
+@pytest.mark.parametrize("uid", ["-1", "4294967295", "9" * 14, "root", ""])
+def test_a_user_that_there_cannot_be_is_a_matter_of_usage(
+    folder: Path, capsys: pytest.CaptureFixture[str], uid: str
+) -> None:
+    """It was explained what such a user may do."""
+    with pytest.raises(SystemExit) as ended:
+        explained(folder, capsys, "b@far.example", f"--uid={uid}")
+
+    assert ended.value.code == 64
+    assert f"{uid!r} is not the number of a user" in capsys.readouterr().err
+
+
 def test_a_configuration_that_is_wrong_is_told(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
