@@ -5,14 +5,17 @@ tests/faults/server_table.py has what each break at each stage comes to; here
 is who is blamed for it.
 """
 
+import select
+import time
 from typing import Any
 
 import pytest
 
 from maildropd.mail.errors import RouteError
 from maildropd.mail.outcome import Disposition, Outcome
+from maildropd.relay.wire import Said, Wire
 from tests.fakes import actions
-from tests.fakes.actions import Action, reply, then
+from tests.fakes.actions import Action, Peer, reply, then
 from tests.fakes.relay import SOON, alive, delivery, transport
 from tests.fakes.smtp_server import SmtpServer
 
@@ -28,13 +31,40 @@ BREAKS: dict[str, Action] = {
     "says yes and no": actions.raw(b"250-ok\r\n550 no\r\n"),
     "says 350": reply("350 go on"),
 }
-LIMITS: dict[str, Any] = {
-    "greeting_timeout": SOON,
-    "command_timeout": SOON,
-    "data_timeout": SOON,
-    "final_timeout": SOON,
-}
+LIMITS: dict[str, Any] = {"command_timeout": SOON, "data_timeout": SOON}
 DELIVERED, DEFERRED, FAILED = Disposition
+
+
+class Patience:
+    """Lets a limit run once the server hangs, and not while it is only slow."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self._hanging: set[object] = set()  # clients, by their addresses
+        getreply = Wire.getreply
+
+        def later(wire: Wire) -> Said:
+            until = time.monotonic() + 30
+            while not wire.unread and not self._has_come_to_it(wire):
+                assert time.monotonic() < until
+            return getreply(wire)
+
+        monkeypatch.setattr(Wire, "getreply", later)
+
+    def mark(self, peer: Peer) -> None:
+        """Stand before the action of a server that hangs."""
+        peer.flush()
+        self._hanging.add(peer.sock.getpeername())
+
+    def _has_come_to_it(self, wire: Wire) -> bool:
+        sock = wire.sock
+        if sock is None or sock.getsockname() in self._hanging:
+            return True
+        return bool(select.select([sock], [], [], 0.02)[0])
+
+
+@pytest.fixture
+def patience(monkeypatch: pytest.MonkeyPatch) -> Patience:
+    return Patience(monkeypatch)
 
 
 @pytest.fixture(params=WAYS, ids=["pipelined", "step by step"])
@@ -42,8 +72,8 @@ def server(request: pytest.FixtureRequest) -> SmtpServer:
     return SmtpServer(extensions=request.param)
 
 
-def attempt(server: SmtpServer, *recipients: str) -> tuple[Outcome, ...]:
-    way = transport(server, **LIMITS)
+def attempt(server: SmtpServer, *recipients: str, **limits: Any) -> tuple[Outcome, ...]:
+    way = transport(server, **limits)
     try:
         return way.attempt(delivery(*recipients), alive)
     finally:
@@ -54,8 +84,6 @@ def attempt(server: SmtpServer, *recipients: str) -> tuple[Outcome, ...]:
     ("action", "status", "text"),
     [
         ("closes", "4.4.2", "connection closed by the server (at MAIL)"),
-        ("hangs", "4.4.2", "timed out after 1 s (at MAIL)"),
-        ("drips", "4.4.2", "timed out after 1 s (at MAIL)"),
         ("says a line of 10 MB", "4.5.0", "reply line without end (at MAIL)"),
         ("says 101 lines", "4.5.0", "reply of more than 100 lines (at MAIL)"),
         ("says no code", "4.5.0", "not a reply: 'hello there' (at MAIL)"),
@@ -71,6 +99,18 @@ def test_the_reply_says_what_happened_and_where(
         [outcome] = attempt(server)
 
     assert (outcome.reply.status, outcome.reply.text) == (status, text)
+
+
+@pytest.mark.parametrize("action", ["hangs", "drips"])
+def test_the_reply_says_how_long_was_waited_and_where(
+    action: str, patience: Patience
+) -> None:
+    with SmtpServer() as server:
+        server.on("mail", then(patience.mark, BREAKS[action]))
+        [outcome] = attempt(server, **LIMITS)
+
+    said = (outcome.reply.status, outcome.reply.text)
+    assert said == ("4.4.2", "timed out after 1 s (at MAIL)")
 
 
 @pytest.mark.parametrize("stage", ["ehlo", "mail", "rcpt"])
@@ -110,8 +150,9 @@ def test_content_cut_off_is_the_messages_trouble(
 ) -> None:
     """A server that dies of one message is not to be closed to the others."""
     server.on("body", BREAKS[action])
+    limits: dict[str, Any] = {"data_timeout": SOON} if action == "hangs" else {}
     with server:
-        way = transport(server, **LIMITS)
+        way = transport(server, **limits)
         for number in range(3):
             message = delivery(content=b"x\n" * 8_000_000, number=number)
             [outcome] = way.attempt(message, alive)
@@ -157,12 +198,12 @@ def test_a_message_that_goes_through_clears_the_suspicion(server: SmtpServer) ->
 
 @pytest.mark.parametrize("stage", ["mail", "rcpt", "data"])
 def test_a_kept_connection_that_hangs_is_replaced_at_once(
-    server: SmtpServer, stage: str
+    server: SmtpServer, stage: str, patience: Patience
 ) -> None:
     """So it looks when a firewall has forgotten an idle connection."""
     with server:
         server.on(stage, actions.usual(), times=2)
-        server.on(stage, actions.hang(), times=1)
+        server.on(stage, then(patience.mark, actions.hang()), times=1)
         way = transport(server, **LIMITS)
         for number in range(4):
             [outcome] = way.attempt(delivery(number=number), alive)
