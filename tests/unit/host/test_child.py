@@ -15,7 +15,6 @@ from maildropd.host.clock import SystemClock
 
 LONG = timedelta(seconds=20)
 SOON = timedelta(seconds=0.3)
-ENOUGH = timedelta(seconds=2)  # to say a word
 
 
 @pytest.fixture
@@ -81,13 +80,15 @@ def test_another_thread_can_stop_it(nothing: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("script", "limit"), [("echo $!; exit 0", LONG), ("echo $!; wait", ENOUGH)]
+    ("script", "limit"), [("echo $!; exit 0", LONG), ("echo $!; wait", SOON)]
 )
 def test_what_it_started_ends_with_it(
     script: str, limit: timedelta, nothing: int
 ) -> None:
     """Also what holds on to its output, which nobody would read any more."""
-    ended = run(f"sleep 1000 & {script}", nothing, limit)
+    child = Child(["/bin/sh", "-c", f"sleep 1000 & {script}"], nothing, {})
+    assert select.select([child._output], [], [], 30)[0]  # it is under way
+    ended = child.wait(limit, SystemClock())
 
     assert _has_ended(int(ended.output))
 

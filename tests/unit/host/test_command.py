@@ -1,8 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """Another program can neither hold us up nor fill our memory."""
 
+import select
+import subprocess
 from datetime import timedelta
 from time import monotonic
+from typing import Any
+
+import pytest
 
 from maildropd.host.command import LATE, MISSING, run
 
@@ -41,7 +46,17 @@ def test_what_is_no_utf_8_is_marked() -> None:
     assert sh(r"printf 'a\377b'") == (0, "a\N{REPLACEMENT CHARACTER}b")
 
 
-def test_one_that_is_silent_too_long_is_ended() -> None:
+class Begun(subprocess.Popen[bytes]):
+    """Has said something when its time begins to run, however long its start took."""
+
+    def __init__(self, *values: Any, **more: Any) -> None:
+        super().__init__(*values, **more)
+        assert self.stdout
+        assert select.select([self.stdout], [], [], 30)[0]
+
+
+def test_one_that_is_silent_too_long_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(subprocess, "Popen", Begun)
     began = monotonic()
 
     assert sh("echo begun; exec sleep 60", within=SHORT) == (LATE, "begun\n")

@@ -2,6 +2,7 @@
 """A command of an alias gets the message, and what it says becomes of it."""
 
 import os
+import select
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
@@ -11,7 +12,8 @@ from shlex import quote
 
 import pytest
 
-from maildropd.host.clock import SystemClock
+from maildropd.host.child import Child, Ended
+from maildropd.host.clock import Clock, SystemClock
 from maildropd.mail.envelope import Terms
 from maildropd.mail.errors import RouteError, StoreUnusable
 from maildropd.mail.outcome import Disposition, Outcome
@@ -115,8 +117,17 @@ def test_who_ends_by_a_signal_is_run_again() -> None:
     assert "signal 11" in outcome.reply.text
 
 
-def test_who_takes_too_long_is_killed_and_in_doubt() -> None:
+def test_who_takes_too_long_is_killed_and_in_doubt(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """It may have done its work."""
+    wait = Child.wait
+
+    def once_begun(child: Child, limit: timedelta, clock: Clock) -> Ended:
+        assert select.select([child._output], [], [], 30)[0]
+        return wait(child, limit, clock)
+
+    monkeypatch.setattr(Child, "wait", once_begun)
     outcome = ran(shell("echo begun; sleep 1000"), SOON)
 
     assert outcome.disposition is DEFERRED
