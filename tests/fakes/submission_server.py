@@ -32,6 +32,7 @@ class SubmissionServer:
         self.octets: int | None = None  # hang up when so many have come
         self.said: int | None = None  # or when so many replies are given
         self.silent = False  # to the final dot
+        self.fell_silent = threading.Event()
         self.sessions: list[Session] = []
         self.stored: dict[bytes, bytes] = {}  # by key
         self.digests: list[bytes] = []
@@ -144,6 +145,7 @@ class _Talk:
         if reply.startswith(b"250"):
             self._server.stored[key] = content
         if self._server.silent:
+            self._server.fell_silent.set()
             self._until(b"never")
         self._say(b".", default)
 

@@ -1,14 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
 """One mail comes of one submission, whatever becomes of the socket meanwhile."""
 
+import asyncio
 import os
+import select
 import socket
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from maildropd import api
+from maildropd.client import blocking
+from maildropd.client.connections import Line
+from maildropd.client.dialogue import Reply
 from maildropd.edge.spool.frames import Letter, Reader
 from tests.fakes.submission_server import SubmissionServer, digest
 from tests.unit.client.conftest import Submit
@@ -227,6 +233,27 @@ def test_what_speaks_no_smtp_gets_no_mail(
     assert len(os.listdir(drop)) == 1
 
 
+@pytest.fixture
+def patience(server: SubmissionServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let time run for a client once the server is silent, and not while it is slow."""
+    silence, begun, reply = server.fell_silent, time.monotonic(), blocking._reply
+
+    def later(line: Line) -> Reply:
+        if (found := line.replies.next()) is not None:
+            return found
+        until = time.monotonic() + 30
+        while not (silence.is_set() or select.select([line.socket], [], [], 0.02)[0]):
+            assert time.monotonic() < until
+        return reply(line)
+
+    def now(_: asyncio.BaseEventLoop) -> float:
+        return time.monotonic() if silence.is_set() else begun
+
+    monkeypatch.setattr(blocking, "_reply", later)
+    monkeypatch.setattr(asyncio.BaseEventLoop, "time", now)
+
+
+@pytest.mark.usefixtures("patience")
 def test_a_daemon_that_hangs_is_not_waited_for_for_ever(
     tmp_path: Path, submit: Submit, server: SubmissionServer, drop: Path
 ) -> None:
