@@ -150,7 +150,7 @@ def test_a_content_of_so_many_octets_goes_through_just_as_it_is(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: bytes
 ) -> None:
     """One that did not end in CR LF was answered with 451, after two minutes."""
-    monkeypatch.setattr(upstream, "_PATIENCE", 1)
+    monkeypatch.setattr(upstream, "_PATIENCE", 30)
     daemon = Daemon(tmp_path)
 
     async def run() -> bytes:
