@@ -17,7 +17,7 @@ from tests.fakes.certificates import certificates
 from tests.fakes.smtp_server import SmtpServer
 from tests.faults.server_table import Row
 
-LIMIT = timedelta(seconds=1)  # for steps that are meant to take too long
+LIMIT = timedelta(seconds=2)  # for steps that are meant to take too long
 LONG = timedelta(seconds=30)
 LIMITS: Mapping[str, tuple[str, ...]] = {  # and the stages each of them bounds
     "connect_timeout": ("connect",),

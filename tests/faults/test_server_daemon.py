@@ -20,7 +20,7 @@ import pytest
 from tests.fakes.actions import reply
 from tests.fakes.certificates import certificates
 from tests.fakes.smtp_server import SmtpServer
-from tests.faults.server_acts import LOGIN, PLACES, Scene
+from tests.faults.server_acts import LIMIT, LOGIN, PLACES, Scene
 from tests.faults.server_table import Row, rows
 from tests.integration.daemon import DaemonProcess
 
@@ -197,7 +197,9 @@ def test_the_daemon_prints_and_keeps_what_the_table_says(
     shown = seen[str(row)].result()
 
     pattern = row.reply.format(
-        at=PLACES.get(row.stage), limit="1", relay=f"127.0.0.1:{shown.port}"
+        at=PLACES.get(row.stage),
+        limit=f"{LIMIT.total_seconds():g}",
+        relay=f"127.0.0.1:{shown.port}",
     )
     told = f"{shown.event['MAILDROP_REPLY'][:3]} {shown.event['MAILDROP_DSN']}"
     assert fnmatchcase(f"{told} {shown.event['MAILDROP_REPLY'][4:]}", pattern)
