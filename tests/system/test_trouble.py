@@ -96,7 +96,7 @@ def test_while_journald_stands_still_for_ten_seconds_mail_flows(
         stopped = monotonic()
         host.drop(numbers)
         until(lambda: smarthost.count() >= copies(numbers))
-        until(lambda: monotonic() - stopped > 10, within=11)
+        until(lambda: monotonic() - stopped > 10, within=60)
     finally:
         host.machine.run("kill", "-CONT", journald)
 
