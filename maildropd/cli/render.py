@@ -83,6 +83,8 @@ def status(found: Mapping[str, Any], now: datetime) -> Iterator[str]:
     if found["oldest"]:
         oldest = datetime.fromisoformat(found["oldest"])
         yield f"oldest      {span(now - oldest)}, since {moment(oldest)}"
+    if shortage := found.get("shortage"):
+        yield f"store       NO NEW MAIL IS TAKEN, {clean(shortage)}"
     for relay in found.get("relays", ()):
         yield f"relay       {clean(relay['destination'])}: {_relay(relay)}"
     for spool in found.get("spools", ()):

@@ -65,14 +65,14 @@ class House:
         """Open the store; raise ``StoreUnusable``."""
         self._layout = layout
         clock = SystemClock(boot_id())
+        heartbeats = Heartbeats(clock)
+        self.store = open_store(config.daemon, journal, clock, heartbeats)
         self.surroundings = Surroundings(
             clock=clock,
             journal=journal,
-            heartbeats=Heartbeats(clock),
+            heartbeats=heartbeats,
             notifier=Notifier(),
-        )
-        self.store = open_store(
-            config.daemon, journal, clock, self.surroundings.heartbeats
+            shortage=self.store.room.shortage,
         )
         self._lodge = entrance.Lodge.of(self.surroundings)
         self._awake = Doorbell()

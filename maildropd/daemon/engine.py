@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the life cycle is made of: what stays, and what a reload replaces."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -64,6 +64,7 @@ class Surroundings:
     journal: PatientJournal
     heartbeats: Heartbeats
     notifier: Notifier
+    shortage: Callable[[], str] = str  # of room for new mail; empty: there is none
 
 
 class Blueprint(Protocol):

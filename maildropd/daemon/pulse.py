@@ -61,6 +61,10 @@ class Pulse:
         self._surroundings.notifier.status(line)
         return True
 
+    def shortage(self) -> str:
+        """Say why no new mail is taken, if it is so."""
+        return self._surroundings.shortage()
+
     def queued(self) -> int:
         """Return how many recipients wait, for the log; 0 if nobody can tell."""
         try:
@@ -81,4 +85,5 @@ class Pulse:
             self._store.oldest(),
             self._manager.lanes.values(),
             self._surroundings.clock.now(),
+            self.shortage(),
         )

@@ -131,6 +131,7 @@ class Service:
             "config": str(self._engine.config.source),
             "counts": {str(key): n for key, n in self._store.counts().items()},
             "oldest": oldest and on_wall(oldest).isoformat(),
+            "shortage": self._pulse.shortage() or None,
             "in_flight": self._manager.in_flight,
             "relays": status.relays(self._manager.lanes),
             "spools": [each.status() for each in self._engine.intakes],

@@ -26,6 +26,7 @@ def line(
     oldest: datetime | None,
     lanes: Iterable[Lane],
     now: datetime,
+    shortage: str = "",
 ) -> str:
     """Return the text for ``systemctl status``."""
     waiting = counts.get(State.READY, 0) + counts.get(State.DEFERRED, 0)
@@ -37,6 +38,8 @@ def line(
     ]
     if oldest is not None:
         parts.append(f"oldest {age(now - oldest)}")
+    if shortage:
+        parts.append(f"no new mail is taken ({shortage})")
     return ", ".join([*parts, *_broken(lanes)])
 
 

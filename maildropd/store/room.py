@@ -59,12 +59,18 @@ class Room:
 
     def admit(self) -> None:
         """Raise ``StoreFull`` while new mail would take from the reserve."""
-        if self._is_short():
-            free, reserve = self.spare()
-            raise StoreFull(
-                f"{free >> 10} KiB free in {self._directory}, and"
-                f" {reserve >> 10} KiB are kept free (disk_reserve)"
-            )
+        if shortage := self.shortage():
+            raise StoreFull(shortage)
+
+    def shortage(self) -> str:
+        """Say how little room there is, while no new mail is taken; else nothing."""
+        if not self._is_short():
+            return ""
+        free, reserve = self.spare()
+        return (
+            f"{free >> 10} KiB free in {self._directory}, and"
+            f" {reserve >> 10} KiB are kept free (disk_reserve)"
+        )
 
     def glance(self) -> None:
         """Notice in a quiet moment that there is room again."""

@@ -75,12 +75,15 @@ class SqliteStore:
             database = self._open(path, clock, undo)
             undo.pop_all()
         trouble.on_damage = self._upkeep.damaged
+        self.room = self._upkeep.room
         self.failures = Failures(self._reader, self._holder, self._telling)
         self._writer = Writer(
             database, self._committed, self._upkeep, heartbeats, trouble
         )
         self._upkeep.be_heard(self._writer.alive)
-        self._reader.on_damage = partial(self._change, self._see_to_damage)
+        self._reader.on_damage = partial(
+            self._change, lambda _, reason: self._upkeep.damaged(reason)
+        )
         # A daemon thread: an end without close is a crash, and survived as one.
         self._thread = threading.Thread(
             target=self._writer.run, name="store-writer", daemon=True
@@ -116,9 +119,6 @@ class SqliteStore:
         """Keep so many octets of the disk free of new mail."""
         self._change(self._upkeep.configure, reserve)
 
-    def _see_to_damage(self, _: Transaction, reason: str) -> bool:
-        return self._upkeep.damaged(reason)
-
     def _committed(self, transaction: Transaction) -> None:
         """Let follow what may only follow a commit; in the writer's thread."""
         for file in transaction.doomed:
@@ -136,12 +136,12 @@ class SqliteStore:
         """Keep the content in the caller's thread, then commit what names it."""
         size = 0
         try:
-            self._upkeep.room.admit()
+            self.room.admit()
             size = ROW_LIMIT
             kept = self._content.keep(queue_id, submission.content)
         except MailError as error:
             if isinstance(error, (StoreFull, StoreUnusable)):
-                self._upkeep.room.refused(error, size)
+                self.room.refused(error, size)
             return _refused(error)
         future = self._writer.submit(
             adding.Add(
@@ -153,7 +153,7 @@ class SqliteStore:
                 turns=self._holder.turns,
             )
         )
-        future.add_done_callback(partial(self._upkeep.room.answered, kept.size))
+        future.add_done_callback(partial(self.room.answered, kept.size))
         if submission.key_lifetime is not None and self._upkeep.owes_a_step():
             self._change(self._upkeep.purge)
         if kept.octets is None:

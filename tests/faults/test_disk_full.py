@@ -69,6 +69,22 @@ def queue(daemon: DaemonProcess, server: SmtpServer) -> None:
     daemon.wait_for("MessageAccepted", 453)
 
 
+def test_the_status_says_for_how_long_no_new_mail_is_taken(
+    daemon: DaemonProcess, disk: Disk
+) -> None:
+    """Only the log said it, and what waits in the drop is in no queue."""
+    words = "\nstore       NO NEW MAIL IS TAKEN, "
+    daemon.start()
+    disk.fill()
+    put(daemon, ["new"])
+    daemon.wait_for("IntakeStopped")
+
+    assert words in daemon.control("status").stdout
+    disk.empty()
+    daemon.wait_for("MessageDone")
+    assert words not in daemon.control("status").stdout
+
+
 def test_what_is_queued_is_delivered_once_and_what_is_new_waits(
     daemon: DaemonProcess, disk: Disk, server: SmtpServer
 ) -> None:

@@ -12,6 +12,7 @@ class FakeService:
 
     errors: list[str] = field(default_factory=list)
     relay_works: bool = True
+    shortage: str | None = None
 
     def reload(self) -> list[str]:
         return self.errors
@@ -24,6 +25,7 @@ class FakeService:
             "config": "/etc/maildrop/maildropd.conf",
             "counts": {"ready": 1, "deferred": 2, "hold": 0, "failed": 0},
             "oldest": None,
+            "shortage": self.shortage,
             "in_flight": 3,
             "relays": [
                 {

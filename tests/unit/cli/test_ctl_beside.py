@@ -46,6 +46,17 @@ def test_the_status_tells_of_a_relay_that_fails(
     ) in said.out
 
 
+def test_the_status_tells_that_no_new_mail_is_taken(
+    ctl: Ctl, beside_a_daemon: Callable[..., Said]
+) -> None:
+    """Only the log said so, and what waits in a drop is in no queue."""
+    said = beside_a_daemon(
+        lambda: ctl("status"), FakeService(shortage="12 KiB free in /var")
+    )
+
+    assert "store       NO NEW MAIL IS TAKEN, 12 KiB free in /var\n" in said.out
+
+
 def test_a_reload_says_nothing_when_it_is_done(
     ctl: Ctl, beside_a_daemon: Callable[..., Said]
 ) -> None:

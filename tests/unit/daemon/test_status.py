@@ -59,6 +59,16 @@ def test_a_way_that_refuses_us_is_told_from_one_that_fails(desk: Desk) -> None:
     assert line == "2 queued, relay fake:25 refuses us (535 wrong password)"
 
 
+def test_that_no_new_mail_is_taken_comes_before_the_ways(desk: Desk) -> None:
+    """It is the first thing to be mended."""
+    lanes = desk.routing().lanes
+    desk.breaker.failed(NO)
+
+    line = status.line({}, None, lanes.values(), desk.clock.now(), "12 KiB free")
+
+    assert line.startswith("0 queued, no new mail is taken (12 KiB free), relay fake")
+
+
 def test_a_domain_is_told_of_while_it_matters(desk: Desk) -> None:
     lanes = dict([domain(desk, "good", broken=False), domain(desk, "bad", broken=True)])
 

@@ -60,6 +60,18 @@ def test_of_a_small_disk_the_reserve_takes_an_eighth(
     assert kept.spare() == (5 * MIB, reserve)
 
 
+def test_whoever_asks_hears_for_how_long_no_new_mail_is_taken(
+    kept: Room, disk: DiskOs
+) -> None:
+    """Also where none has come meanwhile, and none comes now that there is room."""
+    told = []
+    for disk.free in (65 * MIB, 5 * MIB, 65 * MIB, 90 * MIB):
+        told.append(kept.shortage().partition(" in ")[0])
+
+    # A little more than the reserve, so that it does not go to and fro.
+    assert told == ["", "5120 KiB free", "66560 KiB free", ""]
+
+
 def test_a_disk_without_a_limit_has_room(kept: Room, disk: DiskOs) -> None:
     """A tmpfs with size=0 says that it has no block at all."""
     disk.whole = disk.free = 0
