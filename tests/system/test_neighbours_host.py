@@ -88,10 +88,12 @@ def test_where_it_is_said_so_alice_is_refused_as_bob_and_the_journal_names_her(
     assert sh(opened, FORGERIES[door], stdin=LETTER) in (65, 69, 77)
 
     uid = f"MAILDROP_SUBMITTER_UID={opened.uid('alice')}"
-    assert any(
-        "bob@office.test" in each["MESSAGE"]
-        for each in opened.machine.journal(UNIT, uid)
-    )
+
+    def names_her() -> bool:
+        told = opened.machine.journal(UNIT, uid)
+        return any("bob@office.test" in each["MESSAGE"] for each in told)
+
+    until(names_her, every=0.2)
     assert smarthost.count() == 0
     assert opened.host.queue() == []
 
