@@ -84,9 +84,9 @@ def test_when_it_hangs_the_watchdog_starts_it_anew(
 def test_while_journald_stands_still_for_ten_seconds_mail_flows(
     host: Host, smarthost: Postfix
 ) -> None:
-    """With a watchdog of 3 s: a daemon that waited for the journal would be killed."""
+    """With a watchdog of 6 s: a daemon that waited for the journal would be killed."""
     numbers = range(600)  # more lines than the journal's socket holds
-    host.drop_in("watchdog", "[Service]\nWatchdogSec=3s\n")
+    host.drop_in("watchdog", "[Service]\nWatchdogSec=6s\n")
     host.start()
     before = host.main_pid()
     journald = host.machine.unit("systemd-journald.service", "MainPID")
@@ -110,7 +110,7 @@ def test_while_journald_stands_still_for_ten_seconds_mail_flows(
 
 def test_while_journald_is_stopped_mail_flows(host: Host, smarthost: Postfix) -> None:
     numbers = range(300)
-    host.drop_in("watchdog", "[Service]\nWatchdogSec=3s\n")
+    host.drop_in("watchdog", "[Service]\nWatchdogSec=6s\n")
     host.start()
     before = host.main_pid()
 
