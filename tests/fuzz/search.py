@@ -28,6 +28,7 @@ def command(
         f"-max_total_time={seconds}",
         f"-seed={seed}",
         f"-runs={runs}",
+        "-reload=0",  # each second: it would run what another process has found
         f"-max_len={_LONGEST}",
         f"-timeout={_PATIENCE}",
         f"-rss_limit_mb={_MEMORY}",

@@ -58,10 +58,11 @@ def test_a_search_finds_no_octets_that_break(parser: str, tmp_path: Path) -> Non
     assert int(runs[1]) > FEW
 
 
-def test_a_search_goes_the_same_way_each_time(tmp_path: Path) -> None:
+@pytest.mark.parametrize("parser", ["addresses", "aliases"])
+def test_a_search_goes_the_same_way_each_time(parser: str, tmp_path: Path) -> None:
     ways = []
     for turn in ("once", "again"):
-        search = command("addresses", tmp_path / turn, seconds=60, seed=1, runs=1000)
+        search = command(parser, tmp_path / turn, seconds=60, seed=1, runs=1000)
         said = searched(search).stderr
         # A pulse is shown only by one that has run for two seconds already.
         step = r"^#\d+\t(?!pulse).*cov: \d+ ft: \d+"
