@@ -121,7 +121,7 @@ def test_while_the_journal_does_not_listen_mail_flows_and_events_wait(
     with listener(tmp_path / "journal" / "socket") as listening:
         journal = Journald(tmp_path, listening)
         try:
-            server.wait(lambda server: len(server.delivered) >= number, 60)
+            server.wait(lambda server: len(server.delivered) >= number, 120)
             peak = _peak(journal.process.pid)
             journal.listen()
             journal.wait(3 * number + 3)
