@@ -88,26 +88,24 @@ VERP = ("verp", "bounces+user=example.net@lists.example.org")
 @pytest.mark.parametrize(
     ("output", "code", "said"),
     [
-        (">/dev/full", 1, "maildropctl: No space left on device"),
+        (">/dev/full", 1, "maildropctl: No space left on device\n"),
         (">&-", 0, ""),
-        ("2>&-", 0, None),
-        (">&- 2>&-", 0, None),
+        ("2>&-", 0, ""),
+        (">&- 2>&-", 0, ""),
     ],
 )
 def test_output_that_goes_nowhere_makes_no_traceback(
-    folder: Path, words: tuple[str, ...], output: str, code: int, said: str | None
+    folder: Path, words: tuple[str, ...], output: str, code: int, said: str
 ) -> None:
     with a_queue(folder) as queue:
         queue.add()
 
     done = in_a_shell(folder, output, *words)
 
-    assert done.returncode == code
-    if said is not None:
-        lines = done.stderr.decode().splitlines()
-        assert lines[-1:] == ([said] if said else lines[-1:])
-        assert "Traceback" not in done.stderr.decode()
-        assert "ignored" not in done.stderr.decode()
+    complaint = done.stderr.decode()
+    assert (done.returncode, complaint.endswith(said)) == (code, True)
+    assert "Traceback" not in complaint
+    assert "ignored" not in complaint
 
 
 def test_an_address_that_the_terminal_cannot_show_is_escaped(folder: Path) -> None:

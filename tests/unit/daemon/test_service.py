@@ -134,6 +134,7 @@ class Desk:
         self.queue = Queue()
         self.read_when_started: list[bool] = []
         self.unreadable: OSError | None = None
+        self.shortage = ""
         self.heartbeats = Heartbeats(self.clock)
         here = Path("/nowhere")
         config = Config(
@@ -148,6 +149,7 @@ class Desk:
                 journal=cast(PatientJournal, self.journal),
                 heartbeats=self.heartbeats,
                 notifier=self.words,
+                shortage=lambda: self.shortage,
             ),
             cast(Blueprint, self),
             cast(QueueStore, self.store),
@@ -178,6 +180,19 @@ def test_a_store_that_cannot_be_read_for_a_moment_ends_no_daemon() -> None:
     assert "STATUS=the store cannot be read" in desk.words.told
     assert desk.journal.of(ServiceStopped)
     assert desk.store.closed
+
+
+def test_systemd_hears_that_no_new_mail_is_taken() -> None:
+    """On a full disk ``systemctl status`` looked well."""
+    desk = Desk()
+    desk.shortage = "12 KiB free"
+
+    def ready() -> None:
+        asyncio.get_running_loop().call_soon(desk.service._stop)
+
+    desk.live(Door(), ready)
+
+    assert "STATUS=3 queued, no new mail is taken (12 KiB free)" in desk.words.told
 
 
 def test_a_burst_of_new_mail_calls_the_main_loop_once() -> None:
